@@ -1,0 +1,3 @@
+//! lvs: keeps the kernel's IPVS table as lvs.cf and the health of the real servers want it.
+
+fn main() {}

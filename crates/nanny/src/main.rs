@@ -1,0 +1,3 @@
+//! nanny: checks one real server and reports its health.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! piranha: the operator's command to check and show lvs.cf.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! pulse: heartbeats, election, virtual addresses and announcements of one director.
+
+fn main() {}

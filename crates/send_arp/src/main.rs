@@ -1,0 +1,3 @@
+//! send_arp: announces one address on one link by gratuitous ARP.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The testbed of the end-to-end scenarios.
