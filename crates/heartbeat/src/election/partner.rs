@@ -1,0 +1,107 @@
+//! What the partner says, and what its silence says.
+
+use super::{Election, Partner, State};
+use crate::wire::{self, Word};
+use crate::{ActivateReason, DeactivateReason, Message, Output, Role};
+use std::time::Duration;
+
+impl Election {
+    /// Takes in a datagram from the partner. Every accepted word re-arms the dead timer, a rejected one does not.
+    pub(super) fn datagram(&mut self, now: Duration, payload: &[u8], out: &mut Vec<Output>) {
+        let rejected = match wire::decode(payload) {
+            Ok((word, order)) if self.settings.mode.accepts(word) => {
+                self.order = order;
+                return self.accepted(now, word, out);
+            }
+            Ok(_) | Err(wire::DecodeError::Unknown(_)) => Message::Incompatible,
+            Err(wire::DecodeError::Short) => Message::BadHeartbeat,
+        };
+        out.push(Output::Log(rejected));
+    }
+
+    fn accepted(&mut self, now: Duration, word: Word, out: &mut Vec<Output>) {
+        out.push(Output::Log(Message::Received));
+        self.need_at = now + self.settings.deadtime;
+        self.chance_given = false;
+        match word {
+            // STOPME belongs to failover services. To an lvs pair it says no more than that the partner is active.
+            Word::Running | Word::FosRunning | Word::StopMe => self.partner_running(now, out),
+            Word::Stopped | Word::FosStopped => self.partner_stopped(now, out),
+            Word::Hold | Word::Held => {
+                if matches!(self.partner, Partner::Dead { .. }) {
+                    self.partner = Partner::Unknown;
+                }
+            }
+        }
+    }
+
+    fn partner_running(&mut self, now: Duration, out: &mut Vec<Output>) {
+        self.partner = Partner::Running;
+        self.child_failure = None;
+        self.takeover = false;
+        match (self.state, self.settings.role) {
+            (State::Active, Role::Master) => self.resend(now, out),
+            (State::Active | State::Activating, Role::Backup) => {
+                out.push(Output::Log(Message::PartnerActiveYielding));
+                self.say(now, self.word(), out);
+                self.deactivate(DeactivateReason::PartnerActive, out);
+            }
+            // A MASTER that is just coming up announces itself when it is.
+            (State::Activating, Role::Master)
+            | (State::Standby | State::Deactivating | State::Exited, Role::Master | Role::Backup) => {}
+        }
+    }
+
+    /// Both are active and this is the one that stays: makes the network and the partner know, at most twice per
+    /// keepalive. The heartbeat goes out at once, so the overlap lasts a round trip instead of a keepalive.
+    fn resend(&mut self, now: Duration, out: &mut Vec<Output>) {
+        if self.resent_at.is_some_and(|last| now < last + self.settings.keepalive / 2) {
+            return self.announce_soon(now, out);
+        }
+        self.resent_at = Some(now);
+        out.push(Output::Log(Message::PartnerActiveResending));
+        out.push(Output::RunActiveCommand);
+        self.announce_soon(now, out);
+        self.say(now, self.word(), out);
+    }
+
+    fn partner_stopped(&mut self, now: Duration, out: &mut Vec<Output>) {
+        let before = self.partner;
+        let since = if let Partner::Stopped { since } = before { since } else { now };
+        self.partner = Partner::Stopped { since };
+        match self.state {
+            State::Active if !matches!(before, Partner::Stopped { .. }) => self.announce_soon(now, out),
+            State::Standby if self.may_activate() && self.believes_stopped(now, before) => {
+                self.takeover = true
+            }
+            State::Standby | State::Activating | State::Active | State::Deactivating | State::Exited => {}
+        }
+    }
+
+    /// Whether STOPPED can be taken at its word. The only doubt is a BACKUP's, in a tie: its own STOPPED may just be
+    /// making the MASTER active. The same heartbeat on the other path, or a duplicate, is no confirmation.
+    fn believes_stopped(&self, now: Duration, before: Partner) -> bool {
+        match (self.settings.role, before) {
+            (Role::Master, _) | (_, Partner::Running) => true,
+            _ if !self.told_stopped => true,
+            (_, Partner::Stopped { since }) => now >= since + self.settings.keepalive / 2,
+            (_, Partner::Unknown | Partner::Dead { .. }) => false,
+        }
+    }
+
+    /// Nothing was accepted for deadtime.
+    pub(super) fn partner_silent(&mut self, now: Duration, out: &mut Vec<Output>) {
+        self.need_at = now + self.settings.deadtime;
+        let before = self.partner;
+        if !matches!(before, Partner::Dead { .. }) {
+            self.partner = Partner::Dead { since: now };
+            self.tell_retry(out);
+        }
+        if self.state == State::Active && before == Partner::Running {
+            self.announce_soon(now, out);
+        }
+        if self.may_activate() {
+            self.activate(now, ActivateReason::PartnerDead, out);
+        }
+    }
+}

@@ -1,0 +1,113 @@
+//! What goes into the election and what comes out of it.
+//!
+//! ```text
+//!  Datagram, Stranger ............ heartbeat sockets     Send ............... all heartbeat paths
+//!  Deadline ...................... poll timeout          Activate/Deactivate  VIPs, lvs, sync daemon, hooks
+//!  LinksDown, LinksUp ............ link monitor          Announce ........... gratuitous ARP, 5 rounds
+//!  ChildEnded .................... lvs was reaped        RunActiveCommand ... active_cmd
+//!  Activated, Deactivated ........ the runtime itself    Log ................ syslog or stdout
+//!  Terminate ..................... SIGTERM, SIGINT       Exit ............... end of the process
+//! ```
+
+use crate::{wire::Word, Message, Path};
+use std::net::IpAddr;
+
+/// Something that happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// A datagram whose source is one of the partner's addresses. The source port does not matter.
+    Datagram {
+        /// The socket on which it came.
+        path: Path,
+        /// Its bytes, unchecked.
+        payload: &'a [u8],
+    },
+    /// A datagram from any other address: it changes nothing.
+    Stranger(IpAddr),
+    /// [`crate::Election::next_deadline`] has come and all sockets are drained.
+    Deadline,
+    /// A watched link of this node has no carrier. Feed the whole picture at each change.
+    LinksDown {
+        /// The link that carries the public path is down.
+        public: bool,
+        /// The link that carries the private path is down.
+        private: bool,
+    },
+    /// All watched links are up again.
+    LinksUp,
+    /// The lvs process ended although nobody asked it to.
+    ChildEnded {
+        /// Its process id.
+        pid: i32,
+        /// How it ended.
+        end: ChildEnd,
+    },
+    /// The runtime has carried out [`Output::Activate`]: the virtual addresses are up.
+    Activated,
+    /// The runtime has carried out [`Output::Deactivate`]: the virtual addresses are down.
+    Deactivated,
+    /// The process was asked to end.
+    Terminate {
+        /// The number of the signal.
+        signal: i32,
+    },
+}
+
+/// How a child process ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChildEnd {
+    /// It exited with this status.
+    Exited(i32),
+    /// This signal killed it.
+    Signalled(i32),
+}
+
+/// Something to do.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Send this heartbeat to the partner on every configured path, public first.
+    Send {
+        /// What it says.
+        word: Word,
+        /// Its bytes, in the partner's byte order.
+        bytes: [u8; 4],
+    },
+    /// Bring up everything that makes this node the active director, then feed [`Input::Activated`].
+    Activate(ActivateReason),
+    /// Take it down, if it is up, and run what a node runs on leaving; then feed [`Input::Deactivated`].
+    Deactivate(DeactivateReason),
+    /// Announce all virtual addresses, from the first of five rounds, whatever round was due.
+    Announce,
+    /// Run `active_cmd` once more: the partner was active at the same time.
+    RunActiveCommand,
+    /// Tell the operator.
+    Log(Message),
+    /// All is down and said; end with status 0.
+    Exit,
+}
+
+/// Why a node becomes active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ActivateReason {
+    /// `--forceactive`.
+    Forced,
+    /// The partner said that it is not active.
+    PartnerInactive,
+    /// Nothing was heard from the partner for deadtime.
+    PartnerDead,
+    /// lvs had ended here, the partner does not serve, and the back-off is over.
+    Retry,
+}
+
+/// Why a node stops being active.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeactivateReason {
+    /// This BACKUP heard that the partner is active.
+    PartnerActive,
+    /// A watched link lost its carrier.
+    LinkFailure,
+    /// lvs ended.
+    ChildEnded,
+    /// The process was asked to end. Also given to a node that is not active.
+    Terminating,
+}
