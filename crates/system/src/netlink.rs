@@ -1,0 +1,256 @@
+//! A synchronous netlink socket: requests with their acknowledgements, and dumps.
+
+use std::io;
+use std::time::Duration;
+
+use netlink_packet_core::{
+    ErrorBuffer, NetlinkBuffer, NetlinkHeader, NetlinkMessage, NetlinkPayload, NetlinkSerializable,
+    NLMSG_DONE, NLMSG_ERROR, NLM_F_ACK, NLM_F_DUMP, NLM_F_DUMP_INTR, NLM_F_REQUEST,
+};
+use netlink_sys::{Socket, SocketAddr};
+use nix::sys::socket::{setsockopt, sockopt};
+use nix::sys::time::TimeVal;
+
+/// Requests sent before their acknowledgements are read. Each acknowledgement takes up to 1 KiB of the receive
+/// buffer, whose default is 208 KiB.
+const BATCH: usize = 64;
+
+/// Room for the largest piece of a dump: the kernel makes them 32 KiB at most.
+pub(crate) const BUFFER: usize = 64 * 1024;
+
+/// Attempts at a dump that changes keep interrupting.
+const DUMP_ATTEMPTS: u32 = 10;
+
+/// The kernel answers within the send call, so an answer that is not there yet was lost.
+const ANSWER_TIME: Duration = Duration::from_secs(5);
+
+/// The answer to a request: the kernel's error numbers are in `raw_os_error`.
+pub(crate) type Answer = io::Result<()>;
+
+/// A netlink socket of one protocol, bound to a port of its own; close-on-exec.
+#[derive(Debug)]
+pub(crate) struct Netlink {
+    socket: Socket,
+    sequence: u32,
+    buffer: Vec<u8>,
+}
+
+/// A message as it came, its netlink header taken off; it can be sent again as it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Message {
+    /// The message type of the netlink header.
+    pub kind: u16,
+    /// What follows the netlink header.
+    pub payload: Vec<u8>,
+}
+
+impl NetlinkSerializable for Message {
+    fn message_type(&self) -> u16 {
+        self.kind
+    }
+
+    fn buffer_len(&self) -> usize {
+        self.payload.len()
+    }
+
+    fn serialize(&self, buffer: &mut [u8]) {
+        buffer[..self.payload.len()].copy_from_slice(&self.payload);
+    }
+}
+
+impl Netlink {
+    pub(crate) fn open(protocol: isize) -> io::Result<Self> {
+        let mut socket = Socket::new(protocol)?;
+        socket.bind_auto()?;
+        // Acknowledgements without a copy of the request; kernels before 4.3 cannot and need not.
+        let _ = socket.set_cap_ack(true);
+        let patience = TimeVal::new(ANSWER_TIME.as_secs() as _, 0);
+        setsockopt(&socket, sockopt::ReceiveTimeout, &patience)?;
+        Ok(Self { socket, sequence: 0, buffer: vec![0; BUFFER] })
+    }
+
+    /// Sends all requests, each with its flags beside `NLM_F_REQUEST`, and returns an answer for each. A refused
+    /// request does not keep the following ones from being carried out.
+    pub(crate) fn execute<I: NetlinkSerializable>(&mut self, requests: Vec<(u16, I)>) -> Vec<Answer> {
+        let mut answers = Vec::with_capacity(requests.len());
+        let mut requests = requests.into_iter().peekable();
+        while requests.peek().is_some() {
+            answers.extend(self.execute_batch(requests.by_ref().take(BATCH)));
+        }
+        answers
+    }
+
+    fn execute_batch<I: NetlinkSerializable>(
+        &mut self,
+        requests: impl Iterator<Item = (u16, I)>,
+    ) -> Vec<Answer> {
+        let first = self.sequence.wrapping_add(1);
+        let mut bytes = Vec::new();
+        let mut answers: Vec<Option<Answer>> = Vec::new();
+        for (flags, request) in requests {
+            self.append(&mut bytes, flags | NLM_F_ACK, request);
+            answers.push(None);
+        }
+        let failure = self.send(&bytes).and_then(|()| self.collect(first, &mut answers)).err();
+        let lost = || failure.as_ref().map_or_else(|| io::ErrorKind::TimedOut.into(), same_error);
+        answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(lost()))).collect()
+    }
+
+    /// Reads acknowledgements until every request from sequence number `first` on has its own.
+    fn collect(&mut self, first: u32, answers: &mut [Option<Answer>]) -> io::Result<()> {
+        let mut open = answers.len();
+        while open > 0 {
+            for message in self.receive()? {
+                let message = message?;
+                let index = message.sequence_number().wrapping_sub(first) as usize;
+                if message.message_type() == NLMSG_ERROR && index < answers.len() && answers[index].is_none()
+                {
+                    answers[index] = Some(acknowledgement(message.payload()));
+                    open -= 1;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks for one thing and returns the messages that answer.
+    pub(crate) fn query<I: NetlinkSerializable>(&mut self, request: I) -> io::Result<Vec<Message>> {
+        self.gather(NLM_F_ACK, request).map(|(messages, _)| messages)
+    }
+
+    /// Asks for a dump and returns its messages; starts over while changes interrupt it, for then entries may be
+    /// missing or doubled.
+    pub(crate) fn dump<I: NetlinkSerializable + Clone>(&mut self, request: &I) -> io::Result<Vec<Message>> {
+        for _ in 0..DUMP_ATTEMPTS {
+            if let (messages, false) = self.gather(NLM_F_DUMP, request.clone())? {
+                return Ok(messages);
+            }
+        }
+        Err(io::Error::new(
+            io::ErrorKind::ResourceBusy,
+            "the kernel's table changes faster than it can be read",
+        ))
+    }
+
+    /// Sends a request and returns the messages up to the one that ends the answer, and whether changes
+    /// interrupted it.
+    fn gather<I: NetlinkSerializable>(&mut self, flags: u16, request: I) -> io::Result<(Vec<Message>, bool)> {
+        let mut bytes = Vec::new();
+        self.append(&mut bytes, flags, request);
+        self.send(&bytes)?;
+        let sequence = self.sequence;
+        let (mut messages, mut interrupted) = (Vec::new(), false);
+        loop {
+            for message in self.receive()? {
+                let message = message?;
+                if message.sequence_number() != sequence {
+                    continue;
+                }
+                interrupted |= message.flags() & NLM_F_DUMP_INTR != 0;
+                let end = match message.message_type() {
+                    NLMSG_DONE => done(message.payload()),
+                    NLMSG_ERROR => acknowledgement(message.payload()),
+                    kind => {
+                        messages.push(Message { kind, payload: message.payload().to_vec() });
+                        continue;
+                    }
+                };
+                return end.map(|()| (messages, interrupted));
+            }
+        }
+    }
+
+    /// Adds a request with the next sequence number to the bytes to be sent.
+    fn append<I: NetlinkSerializable>(&mut self, bytes: &mut Vec<u8>, flags: u16, request: I) {
+        self.sequence = self.sequence.wrapping_add(1);
+        let mut header = NetlinkHeader::default();
+        header.flags = NLM_F_REQUEST | flags;
+        header.sequence_number = self.sequence;
+        let mut message = NetlinkMessage::new(header, NetlinkPayload::InnerMessage(request));
+        message.finalize();
+        let start = bytes.len();
+        bytes.resize(start + message.buffer_len().next_multiple_of(4), 0);
+        message.serialize(&mut bytes[start..]);
+    }
+
+    fn send(&self, bytes: &[u8]) -> io::Result<()> {
+        let kernel = SocketAddr::new(0, 0);
+        retry(|| self.socket.send_to(bytes, &kernel, 0)).map(drop)
+    }
+
+    /// Receives one datagram and returns the messages in it.
+    fn receive(&mut self) -> io::Result<Messages<'_>> {
+        receive(&self.socket, &mut self.buffer).map_err(|error| match error.kind() {
+            io::ErrorKind::WouldBlock => io::Error::new(io::ErrorKind::TimedOut, "no answer from the kernel"),
+            _ => error,
+        })
+    }
+}
+
+/// Receives one datagram into `buffer` and returns the messages in it.
+pub(crate) fn receive<'a>(socket: &Socket, buffer: &'a mut [u8]) -> io::Result<Messages<'a>> {
+    let (length, sender) = retry(|| socket.recv_from(&mut &mut buffer[..], 0))?;
+    // Another process may write to this socket's port; only the kernel has port 0.
+    let length = if sender.port_number() == 0 { length.min(buffer.len()) } else { 0 };
+    Ok(Messages(&buffer[..length]))
+}
+
+/// The netlink messages of a datagram.
+pub(crate) struct Messages<'a>(&'a [u8]);
+
+impl<'a> Iterator for Messages<'a> {
+    type Item = io::Result<NetlinkBuffer<&'a [u8]>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let bytes = self.0;
+        if bytes.is_empty() {
+            return None;
+        }
+        match NetlinkBuffer::new_checked(bytes) {
+            Ok(message) => {
+                let length = (message.length() as usize).next_multiple_of(4).min(bytes.len());
+                self.0 = &bytes[length..];
+                Some(Ok(message))
+            }
+            Err(error) => {
+                self.0 = &[];
+                Some(Err(malformed(error)))
+            }
+        }
+    }
+}
+
+/// An answer that breaks the protocol.
+pub(crate) fn malformed(error: impl std::fmt::Display) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, format!("malformed netlink message: {error}"))
+}
+
+fn acknowledgement(payload: &[u8]) -> Answer {
+    let error = ErrorBuffer::new_checked(payload).map_err(malformed)?;
+    error.code().map_or(Ok(()), |code| Err(io::Error::from_raw_os_error(code.get().saturating_neg())))
+}
+
+/// The last message of a dump carries its result, in old kernels nothing.
+fn done(payload: &[u8]) -> Answer {
+    match payload.first_chunk().map_or(0, |code| i32::from_ne_bytes(*code)) {
+        code if code < 0 => Err(io::Error::from_raw_os_error(code.saturating_neg())),
+        _ => Ok(()),
+    }
+}
+
+/// A signal that arrives within a system call is no failure.
+pub(crate) fn retry<T>(mut call: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// A second copy of an error, which is not `Clone`.
+fn same_error(error: &io::Error) -> io::Error {
+    error
+        .raw_os_error()
+        .map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
+}
