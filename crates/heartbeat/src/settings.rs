@@ -59,7 +59,7 @@ pub enum Path {
 }
 
 /// The part of the configuration that the election needs.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
     /// Fixed for the life of the process.
     pub role: Role,
