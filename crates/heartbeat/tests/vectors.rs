@@ -10,6 +10,7 @@
 //!
 //! Inputs and outputs are in order of time; every output but debug messages must be listed. The runtime is played by
 //! the driver: addresses come up 10 ms after `activate` and go down 30 ms after `deactivate`.
+#![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use heartbeat::wire::{self, ByteOrder, Word};
 use heartbeat::{ChildEnd, Election, Input, Level, Mode, Output, Path, Role, Settings};
