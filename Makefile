@@ -1,0 +1,51 @@
+# Piranha: the commands of daily work. `make` lists them.
+
+PREFIX ?= /usr
+SBINDIR ?= $(PREFIX)/sbin
+MANDIR ?= $(PREFIX)/share/man
+SYSCONFDIR ?= /etc
+DESTDIR ?=
+INSTALL ?= install
+
+.DEFAULT_GOAL := help
+.PHONY: help packages build test unit scenarios demo fmt lint doc man-lint install
+
+help: ## list the commands
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+packages: ## install the Debian packages that test, demo and lint use
+	@scripts/install-packages
+
+build: ## build the suite into target/release
+	cargo build --release
+
+test: packages build unit scenarios ## run all tests; the scenarios in a kernel with IPVS
+
+unit: ## run the tests that need no IPVS
+	cargo test --workspace --exclude testbed
+	cargo test -p testbed --lib
+
+scenarios: ## run the end-to-end scenarios against target/release (SCENARIOS="nat crash" for some)
+	tests/lab/run-scenarios $(SCENARIOS)
+
+fmt: ## format the code
+	cargo fmt
+
+lint: packages ## what continuous integration demands besides the tests
+	cargo fmt --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	$(MAKE) --no-print-directory doc man-lint
+
+doc: ## build the documentation of the code
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps
+
+man-lint: ## check the manual pages
+	$(if $(wildcard man/*),mandoc -T lint -W warning $(wildcard man/*))
+
+install: build ## install daemons, manual pages and the configuration directory below DESTDIR
+	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(SYSCONFDIR)/sysconfig/ha
+	for daemon in pulse nanny send_arp piranha; do \
+	    $(INSTALL) -m 755 target/release/$$daemon $(DESTDIR)$(SBINDIR)/$$daemon || exit 1; done
+	$(INSTALL) -m 755 target/release/lvs $(DESTDIR)$(SBINDIR)/lvsd
+	for page in man/*.[58]; do [ -e "$$page" ] || continue; \
+	    $(INSTALL) -D -m 644 "$$page" "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}" || exit 1; done
