@@ -34,6 +34,12 @@ impl Recorder {
         Self::default()
     }
 
+    /// A recorder that starts with `table`.
+    #[must_use]
+    pub fn with(table: Table) -> Self {
+        Self { table, ..Self::default() }
+    }
+
     /// Refuses `operation` for the reason `kind` the next time it comes.
     pub fn refuse(&mut self, operation: Operation, kind: ErrorKind) {
         self.refusals.push((operation, kind));

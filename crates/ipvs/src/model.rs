@@ -53,6 +53,21 @@ impl ServiceKey {
             Self::FwMark(mark) => ["-f".into(), mark.to_string()],
         }
     }
+
+    /// The port that a destination of this service has in the kernel's table when ipvsadm adds it with `port`.
+    ///
+    /// Direct routing and tunnels leave packets as they are, so ipvsadm overrides the port with the service's.
+    /// (It does not do so when it deletes, so that what was added with another port cannot be deleted with it.)
+    /// Firewall mark services have no port to override with. The kernel itself takes any port.
+    #[must_use]
+    pub fn destination_port(&self, forwarding: Forwarding, port: u16) -> u16 {
+        match (self, forwarding) {
+            (Self::Address { port: virtual_port, .. }, Forwarding::Direct | Forwarding::Tunnel) => {
+                *virtual_port
+            }
+            _ => port,
+        }
+    }
 }
 
 /// As ipvsadm lists it: `TCP 10.0.0.1:80` or `FWM 7`.
