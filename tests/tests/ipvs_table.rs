@@ -1,6 +1,7 @@
 //! The kernel's IPVS table as our backends write and read it, against what ipvsadm says about it.
 //!
 //! Each test has a network namespace of its own, and IPVS has a table for each.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail as tests do")]
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::process::Command;

@@ -1,4 +1,5 @@
 //! The argument vectors that Piranha gave to ipvsadm, word for word.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail as tests do")]
 
 use std::net::Ipv4Addr;
 

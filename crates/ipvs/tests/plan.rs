@@ -1,4 +1,5 @@
 //! Plans from one table to another.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail as tests do")]
 
 use std::net::Ipv4Addr;
 

@@ -59,7 +59,8 @@ impl RouteSocket {
     /// Where the kernel deletes secondary addresses along with their primary (`promote_secondaries` is off),
     /// those that nobody asked to delete are put back at once, as they were.
     ///
-    /// Errors are: EEXIST when an address to be added is there, EADDRNOTAVAIL when one to be deleted is not;
+    /// Errors are: EEXIST when an address to be added is there, EADDRNOTAVAIL when one to be deleted is not, be
+    /// it that an earlier change of the same call took it along as a secondary;
     /// ENODEV for an unknown interface; `InvalidInput` for a label that is too long or does not begin with the
     /// interface's name; EPERM without CAP_NET_ADMIN.
     pub fn change(&mut self, changes: &[AddressChange]) -> Vec<io::Result<()>> {

@@ -1,0 +1,99 @@
+//! The backend that runs a program, with scripts in ipvsadm's place.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail as tests do")]
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ipvs::{Backend, ErrorKind, Operation, Timeouts};
+use system::ipvs::Program;
+
+/// A directory that goes with its test.
+struct Directory(PathBuf);
+
+impl Directory {
+    fn new(test: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("ipvsadm-{test}-{}", std::process::id()));
+        fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+
+    fn script(&self, body: &str) -> PathBuf {
+        let path = self.0.join("ipvsadm");
+        fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+        path
+    }
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+fn operations() -> [Operation; 2] {
+    [Operation::SetTimeouts(Timeouts { tcp: 900, tcpfin: 120, udp: 300 }), Operation::Flush]
+}
+
+/// What went wrong with the first of two operations, when the program is a script of this body.
+fn complaint(test: &str, body: &str) -> String {
+    let directory = Directory::new(test);
+    let mut program = Program::new(directory.script(body)).with_limit(Duration::from_millis(300));
+    let error = program.apply(&operations()).remove(0).unwrap_err();
+    let ErrorKind::Program(complaint) = error.kind else { panic!("{error:?}") };
+    complaint.replace(&directory.0.display().to_string(), "")
+}
+
+#[test]
+fn the_program_runs_once_for_each_operation() {
+    let directory = Directory::new("runs");
+    let log = directory.0.join("log");
+    let script = directory.script(&format!("echo \"$@\" >>{}", log.display()));
+    assert_eq!(Program::new(script).apply(&operations()), [Ok(()), Ok(())]);
+    assert_eq!(fs::read_to_string(log).unwrap(), "--set 900 120 300\n-C\n");
+}
+
+#[test]
+fn a_failure_says_what_the_program_said() {
+    assert_eq!(
+        complaint("fails", "echo No such service >&2; exit 255"),
+        "/ipvsadm: exit status: 255: No such service"
+    );
+    assert_eq!(complaint("silent", "exit 1"), "/ipvsadm: exit status: 1");
+}
+
+#[test]
+fn a_program_that_hangs_is_killed() {
+    assert_eq!(complaint("hangs", "exec sleep 60"), "/ipvsadm: killed after 0.3 s");
+    // With its standard error closed there is nothing to wait on but its end.
+    assert_eq!(complaint("mute", "exec 2>&-; exec sleep 60"), "/ipvsadm: killed after 0.3 s");
+}
+
+#[test]
+fn a_program_that_says_too_much_does_not_block() {
+    let complaint = complaint("verbose", "head -c 100000 /dev/zero | tr '\\0' x >&2; exit 1");
+    assert_eq!(complaint.len(), "/ipvsadm: exit status: 1: ".len() + 512);
+}
+
+#[test]
+fn a_missing_program_is_named() {
+    let mut program = Program::new(Path::new("/nonexistent/ipvsadm"));
+    let error = program.apply(&operations()).remove(0).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "cannot set timeouts tcp 900, tcpfin 120, udp 300: /nonexistent/ipvsadm: No such file or directory (os error 2)"
+    );
+}
+
+#[test]
+fn a_mere_name_is_not_searched_for_in_path() {
+    let error = Program::new("true").run(&["--version"]).unwrap_err();
+    assert!(error.starts_with("./true: No such file"), "{error}");
+}
+
+#[test]
+fn a_programs_table_cannot_be_read() {
+    assert_eq!(Program::new("/sbin/ipvsadm").table().unwrap_err().kind, ErrorKind::Unsupported);
+}
