@@ -1,7 +1,17 @@
 //! Everything that touches the operating system, and the only home of unsafe code.
 
+pub mod child;
+pub mod clock;
+pub mod daemon;
+pub mod errno;
 pub mod ipvs;
+pub mod logging;
+pub mod net_check;
 mod netlink;
+pub mod options;
 pub mod packet;
+pub mod poll;
+pub mod regex;
 pub mod route;
+pub mod signals;
 pub mod udp;

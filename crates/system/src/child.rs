@@ -1,0 +1,311 @@
+//! Starting, signalling and reaping children.
+
+use std::ffi::{OsStr, OsString};
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::unix::process::CommandExt;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use nix::errno::Errno;
+pub use nix::sys::signal::Signal;
+use nix::sys::wait::{waitpid, WaitPidFlag, WaitStatus};
+pub use nix::unistd::Pid;
+
+use crate::clock;
+
+/// Signals that a daemon handles or ignores, and that a program it starts must not find that way.
+const RESET: [libc::c_int; 9] = [
+    libc::SIGHUP,
+    libc::SIGINT,
+    libc::SIGQUIT,
+    libc::SIGPIPE,
+    libc::SIGALRM,
+    libc::SIGTERM,
+    libc::SIGCHLD,
+    libc::SIGUSR1,
+    libc::SIGUSR2,
+];
+
+/// Where one of a child's standard streams leads.
+#[derive(Debug, Default)]
+pub enum Stream {
+    /// The parent's own stream.
+    #[default]
+    Inherit,
+    /// /dev/null.
+    Null,
+    /// A pipe, whose other end is in [`Child`].
+    Piped,
+    /// This descriptor; it is closed in the parent.
+    To(OwnedFd),
+}
+
+impl From<Stream> for Stdio {
+    fn from(stream: Stream) -> Self {
+        match stream {
+            Stream::Inherit => Stdio::inherit(),
+            Stream::Null => Stdio::null(),
+            Stream::Piped => Stdio::piped(),
+            Stream::To(descriptor) => Stdio::from(descriptor),
+        }
+    }
+}
+
+/// A program to start. The child begins with an empty signal mask, default dispositions and no descriptors
+/// but its standard streams and those in `inherited`.
+#[derive(Debug, Default)]
+pub struct Spawn {
+    /// Path of the program. Without a slash it is looked up in `PATH` if `search_path`, else taken relative
+    /// to the current directory, as execv(3) does.
+    pub program: OsString,
+    /// `argv[0]`; the program's path if absent.
+    pub name: Option<OsString>,
+    /// `argv[1]` and on.
+    pub arguments: Vec<OsString>,
+    /// Variables added to the parent's environment.
+    pub environment: Vec<(OsString, OsString)>,
+    /// Variables taken out of it.
+    pub environment_without: Vec<OsString>,
+    /// Descriptors that the child keeps, **under the number they have here**; closed in the parent once the
+    /// child has started. Tell the child the number by argument or environment.
+    pub inherited: Vec<OwnedFd>,
+    /// Signal that the child gets when the parent (the thread that called [`Spawn::spawn`]) ends, however it
+    /// ends. The child is not started if the parent is gone already.
+    pub death_signal: Option<Signal>,
+    /// Make the child the leader of a process group of its own, for [`kill_group`].
+    pub new_group: bool,
+    /// Make the child the leader of a session (and group) of its own.
+    pub new_session: bool,
+    /// Look a program without a slash up in `PATH`.
+    pub search_path: bool,
+    /// Standard input.
+    pub stdin: Stream,
+    /// Standard output.
+    pub stdout: Stream,
+    /// Standard error.
+    pub stderr: Stream,
+}
+
+/// A started child. Dropping it neither ends nor reaps the process.
+#[derive(Debug)]
+pub struct Child {
+    /// Its process id.
+    pub pid: Pid,
+    /// Write end of its standard input, if [`Stream::Piped`].
+    pub stdin: Option<OwnedFd>,
+    /// Read end of its standard output, if [`Stream::Piped`].
+    pub stdout: Option<OwnedFd>,
+    /// Read end of its standard error, if [`Stream::Piped`].
+    pub stderr: Option<OwnedFd>,
+}
+
+/// How a child ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Exit {
+    /// It exited with this status.
+    Status(i32),
+    /// This signal killed it.
+    Signal(i32),
+}
+
+impl Exit {
+    /// Whether it exited with status 0.
+    pub fn success(self) -> bool {
+        self == Exit::Status(0)
+    }
+}
+
+impl Spawn {
+    /// A child that runs `program` with the parent's streams and environment.
+    pub fn new(program: impl Into<OsString>) -> Self {
+        Spawn { program: program.into(), ..Self::default() }
+    }
+
+    /// Starts the program.
+    ///
+    /// # Errors
+    /// Why it could not be started, a failing exec included (`ENOENT`, `EACCES`, …).
+    pub fn spawn(self) -> io::Result<Child> {
+        let mut command = Command::new(self.path());
+        command.arg0(self.name.as_deref().unwrap_or(&self.program));
+        command.args(&self.arguments).envs(self.environment);
+        for variable in &self.environment_without {
+            command.env_remove(variable);
+        }
+        if self.new_group && !self.new_session {
+            command.process_group(0);
+        }
+        command.stdin(self.stdin).stdout(self.stdout).stderr(self.stderr);
+        let inherited: Vec<RawFd> = self.inherited.iter().map(AsRawFd::as_raw_fd).collect();
+        let (death_signal, new_session) = (self.death_signal, self.new_session);
+        let parent = nix::unistd::getpid().as_raw();
+        // SAFETY: the closure makes only async-signal-safe system calls, and allocates nothing.
+        unsafe {
+            command.pre_exec(move || {
+                reset_signals();
+                if new_session {
+                    check(libc::setsid())?;
+                }
+                keep_open(&inherited)?;
+                die_with_parent(death_signal, parent)
+            })
+        };
+        let mut child = command.spawn()?;
+        Ok(Child {
+            pid: Pid::from_raw(child.id() as libc::pid_t),
+            stdin: child.stdin.take().map(OwnedFd::from),
+            stdout: child.stdout.take().map(OwnedFd::from),
+            stderr: child.stderr.take().map(OwnedFd::from),
+        })
+    }
+
+    fn path(&self) -> OsString {
+        if self.search_path || self.program.as_encoded_bytes().contains(&b'/') {
+            return self.program.clone();
+        }
+        let mut path = OsStr::new("./").to_owned();
+        path.push(&self.program);
+        path
+    }
+}
+
+fn check(result: libc::c_int) -> io::Result<()> {
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
+/// In the child: a signal that is ignored stays ignored through exec, so each goes back to its default.
+fn reset_signals() {
+    for signal in RESET {
+        // SAFETY: SIG_DFL installs no handler code; signal(2) is async-signal-safe.
+        unsafe { libc::signal(signal, libc::SIG_DFL) };
+    }
+}
+
+/// In the child: takes close-on-exec off these descriptors.
+fn keep_open(descriptors: &[RawFd]) -> io::Result<()> {
+    for &descriptor in descriptors {
+        // SAFETY: plain fcntl(2) with an integer argument.
+        check(unsafe { libc::fcntl(descriptor, libc::F_SETFD, 0) })?;
+    }
+    Ok(())
+}
+
+/// In the child: asks for `signal` when the parent ends, and makes sure that it has not ended before.
+fn die_with_parent(signal: Option<Signal>, parent: libc::pid_t) -> io::Result<()> {
+    let Some(signal) = signal else { return Ok(()) };
+    // SAFETY: prctl(2) and getppid(2) with integer arguments.
+    let now = unsafe {
+        check(libc::prctl(libc::PR_SET_PDEATHSIG, signal as libc::c_ulong, 0, 0, 0))?;
+        libc::getppid()
+    };
+    if now == parent {
+        Ok(())
+    } else {
+        Err(io::Error::from_raw_os_error(libc::ESRCH))
+    }
+}
+
+/// Collects every child that has ended, without waiting.
+pub fn reap() -> Vec<(Pid, Exit)> {
+    let mut ended = Vec::new();
+    loop {
+        match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
+            Ok(status) => match exit_of(status) {
+                Some(exit) => ended.push(exit),
+                None => return ended,
+            },
+            Err(Errno::EINTR) => {}
+            Err(_) => return ended,
+        }
+    }
+}
+
+/// Collects this child if it has ended, without waiting.
+///
+/// # Errors
+/// `ECHILD` if it is no child of this process, or was collected before.
+pub fn reap_one(pid: Pid) -> io::Result<Option<Exit>> {
+    let status = waitpid(valid(pid)?, Some(WaitPidFlag::WNOHANG))?;
+    Ok(exit_of(status).map(|(_, exit)| exit))
+}
+
+fn exit_of(status: WaitStatus) -> Option<(Pid, Exit)> {
+    match status {
+        WaitStatus::Exited(pid, code) => Some((pid, Exit::Status(code))),
+        WaitStatus::Signaled(pid, signal, _) => Some((pid, Exit::Signal(signal as i32))),
+        _ => None,
+    }
+}
+
+/// Refuses what kill(2) and waitpid(2) would take for "my whole group" or "everyone".
+fn valid(pid: Pid) -> io::Result<Pid> {
+    if pid.as_raw() > 0 {
+        Ok(pid)
+    } else {
+        Err(io::Error::from_raw_os_error(libc::ESRCH))
+    }
+}
+
+/// Sends a signal to one process.
+///
+/// # Errors
+/// Those of kill(2); `ESRCH` for a pid that is not positive.
+pub fn kill(pid: Pid, signal: Signal) -> io::Result<()> {
+    Ok(nix::sys::signal::kill(valid(pid)?, signal)?)
+}
+
+/// Sends a signal to every process of the group that `leader` leads.
+///
+/// # Errors
+/// Those of killpg(2); `ESRCH` for a pid that is not positive.
+pub fn kill_group(leader: Pid, signal: Signal) -> io::Result<()> {
+    Ok(nix::sys::signal::killpg(valid(leader)?, signal)?)
+}
+
+/// Ends a child: TERM, then KILL after `grace`. Returns how it ended, or nothing if even KILL had no effect
+/// within another second (a process stuck in the kernel) or it was no child of ours.
+pub fn terminate(pid: Pid, grace: Duration) -> Option<Exit> {
+    terminate_all(&[pid], grace).pop().map(|(_, exit)| exit)
+}
+
+/// Ends several children at once: TERM to all, KILL after `grace` to those that remain. Returns those that
+/// ended, in order of their end. Takes at most `grace` and one second.
+pub fn terminate_all(pids: &[Pid], grace: Duration) -> Vec<(Pid, Exit)> {
+    let mut remaining = pids.to_vec();
+    let mut ended = Vec::new();
+    for (signal, patience) in [(Signal::SIGTERM, grace), (Signal::SIGKILL, Duration::from_secs(1))] {
+        remaining.retain(|&pid| kill(pid, signal).is_ok());
+        collect(&mut remaining, &mut ended, clock::now() + patience);
+    }
+    ended
+}
+
+/// Reaps `remaining` into `ended` until all are gone or the time has come.
+fn collect(remaining: &mut Vec<Pid>, ended: &mut Vec<(Pid, Exit)>, deadline: Duration) {
+    let mut pause = Duration::from_micros(200);
+    loop {
+        remaining.retain(|&pid| match reap_one(pid) {
+            Ok(Some(exit)) => {
+                ended.push((pid, exit));
+                false
+            }
+            Ok(None) => true,
+            Err(_) => false,
+        });
+        let left = deadline.saturating_sub(clock::now());
+        if remaining.is_empty() || left.is_zero() {
+            return;
+        }
+        std::thread::sleep(pause.min(left));
+        pause = (pause * 2).min(Duration::from_millis(20));
+    }
+}
+
+#[cfg(test)]
+#[path = "child_tests.rs"]
+mod tests;
