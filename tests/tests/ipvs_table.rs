@@ -38,7 +38,7 @@ fn ipvsadm(arguments: &str) -> String {
 /// the default kind of tunnel, which was the only one in Piranha's days.
 fn saved() -> Vec<String> {
     let unsigned = |word: &str| match word.parse::<i32>() {
-        Ok(number) if number < 0 => number.cast_unsigned().to_string(),
+        Ok(number) if number < 0 => (number as u32).to_string(),
         _ => word.to_string(),
     };
     let line = |line: &str| {

@@ -254,3 +254,50 @@ fn same_error(error: &io::Error) -> io::Error {
         .raw_os_error()
         .map_or_else(|| io::Error::new(error.kind(), error.to_string()), io::Error::from_raw_os_error)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A message of `length` as its header has it, with this payload.
+    fn message(length: u32, kind: u16, payload: &[u8]) -> Vec<u8> {
+        [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), &[0; 10], payload].concat()
+    }
+
+    #[test]
+    fn a_datagram_is_split_into_its_messages() {
+        let datagram = [message(18, 7, &[1, 2, 0, 0]), message(16, 8, &[])].concat();
+        let messages: Vec<_> = Messages(&datagram)
+            .map(|message| {
+                message.map(|message| (message.message_type(), message.payload().to_vec())).unwrap()
+            })
+            .collect();
+        assert_eq!(messages, [(7, vec![1, 2]), (8, vec![])]);
+    }
+
+    #[test]
+    fn a_broken_message_ends_the_datagram_with_an_error() {
+        let too_long = message(17, 7, &[]);
+        let too_short = message(15, 7, &[]);
+        let endless = message(0, 7, &[]);
+        let huge = message(u32::MAX, 7, &[0; 4]);
+        for bytes in [&too_long, &too_short, &endless, &huge, &too_long[..5]] {
+            let datagram = [message(16, 8, &[]), bytes.to_vec()].concat();
+            let results: Vec<_> = Messages(&datagram).map(|message| message.map(drop)).collect();
+            assert_eq!(results.len(), 2, "{bytes:?}");
+            assert_eq!(results[1].as_ref().unwrap_err().kind(), io::ErrorKind::InvalidData);
+        }
+    }
+
+    #[test]
+    fn answers_carry_the_kernels_error_numbers() {
+        let errno = |answer: Answer| answer.err().map(|error| error.raw_os_error());
+        assert_eq!(errno(acknowledgement(&0_i32.to_ne_bytes())), None);
+        assert_eq!(errno(acknowledgement(&(-17_i32).to_ne_bytes())), Some(Some(17)));
+        assert_eq!(errno(acknowledgement(&[0; 3])), Some(None));
+        assert_eq!(errno(done(&[])), None);
+        assert_eq!(errno(done(&0_i32.to_ne_bytes())), None);
+        assert_eq!(errno(done(&(-3_i32).to_ne_bytes())), Some(Some(3)));
+        assert_eq!(errno(done(&i32::MIN.to_ne_bytes())), Some(Some(i32::MAX)));
+    }
+}

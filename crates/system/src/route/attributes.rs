@@ -80,3 +80,82 @@ fn text(value: &[u8]) -> String {
     let end = value.iter().position(|&byte| byte == 0).unwrap_or(value.len());
     String::from_utf8_lossy(&value[..end]).into_owned()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A link header: index 3, up, with carrier, Ethernet.
+    const LINK: [u8; 16] = [0, 0, 1, 0, 3, 0, 0, 0, 0x41, 0x00, 0x01, 0x00, 0, 0, 0, 0];
+    /// An address header: IPv4, /24, secondary, index 3.
+    const ADDRESS: [u8; 8] = [2, 24, 1, 0, 3, 0, 0, 0];
+
+    /// An attribute with its padding.
+    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(value.len() + 4).unwrap();
+        let mut bytes = [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat();
+        bytes.resize(bytes.len().next_multiple_of(4), 0);
+        bytes
+    }
+
+    fn link_message() -> Vec<u8> {
+        let unknown = attribute(0x3abc, &[0xff; 7]);
+        let mac = attribute(IFLA_ADDRESS, &[2, 0, 0, 0, 0, 1]);
+        [&LINK[..], &unknown, &attribute(IFLA_IFNAME, b"eth0\0"), &mac].concat()
+    }
+
+    fn address_message() -> Vec<u8> {
+        let peer = attribute(IFA_ADDRESS, &[10, 9, 9, 2]);
+        let local = attribute(IFA_LOCAL, &[10, 9, 9, 1]);
+        [&ADDRESS[..], &peer, &local, &attribute(IFA_LABEL, b"eth0:1\0")].concat()
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn attributes_of_newer_kernels_are_skipped() {
+        let expected = Link {
+            index: 3,
+            name: "eth0".into(),
+            mac: Some([2, 0, 0, 0, 0, 1]),
+            up: true,
+            carrier: true,
+            loopback: false,
+        };
+        assert_eq!(link(&link_message()).unwrap(), expected);
+    }
+
+    #[test]
+    #[cfg(target_endian = "little")]
+    fn the_local_address_goes_before_the_peers() {
+        let expected = InterfaceAddress {
+            index: 3,
+            address: Ipv4Addr::new(10, 9, 9, 1),
+            prefix: 24,
+            label: "eth0:1".into(),
+            broadcast: None,
+            secondary: true,
+        };
+        assert_eq!(address(&address_message()).unwrap(), expected);
+    }
+
+    #[test]
+    fn a_message_without_an_address_is_malformed() {
+        assert_eq!(address(&ADDRESS).unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
+
+    #[test]
+    fn no_damaged_message_makes_the_readers_panic() {
+        for message in [link_message(), address_message()] {
+            for cut in 0..message.len() {
+                for value in [0, 1, 0x7f, 0xff] {
+                    let mut damaged = message.clone();
+                    damaged[cut] = value;
+                    for bytes in [&damaged[..], &damaged[..cut]] {
+                        let _ = link(bytes);
+                        let _ = address(bytes);
+                    }
+                }
+            }
+        }
+    }
+}
