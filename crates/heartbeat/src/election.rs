@@ -29,8 +29,8 @@
 //! # Lateness
 //!
 //! A process that was suspended or starved must not believe its own clock against a living partner. If a deadline is
-//! served more than a keepalive late, a standby listens for two more keepalives (at most deadtime), once, before it
-//! takes the service; an active node no longer trusts what it knew of the partner, so whatever the partner says next
+//! served more than half a keepalive late, a standby listens for two more keepalives (at most deadtime), once, before
+//! it takes the service; an active node no longer trusts what it knew of the partner, so whatever the partner says next
 //! counts as the end of a possible overlap.
 
 mod partner;
@@ -104,7 +104,7 @@ pub struct Election {
     /// When addresses were last announced because of the partner, and whether that is due once more.
     announced_at: Option<Duration>,
     announce_due: bool,
-    /// By how much the deadlines now being served were missed, if by more than a keepalive.
+    /// By how much the deadlines now being served were missed, if by more than half a keepalive.
     late: Option<Duration>,
     /// The one more chance after lateness was given; a word from the partner renews it.
     chance_given: bool,
@@ -243,7 +243,7 @@ impl Election {
     /// Remembers that the process was not run when it should have been.
     fn notice_lateness(&mut self, now: Duration, out: &mut Vec<Output>) {
         let late = now.saturating_sub(self.send_at.min(self.need_at));
-        if late <= self.settings.keepalive || self.late.is_some() {
+        if late <= self.settings.keepalive / 2 || self.late.is_some() {
             return;
         }
         self.late = Some(late);
@@ -253,16 +253,16 @@ impl Election {
         }
     }
 
-    /// After lateness: what the drained sockets said may be old, and silence may be ours. Listens for two more
-    /// heartbeats before this standby takes the service, but only once for each silence.
+    /// After lateness: what the drained sockets said may be old, and silence may be ours. A standby listens for two
+    /// more heartbeats before it takes the service, but only once for each silence.
     fn give_one_more_chance(&mut self, now: Duration) {
-        let decided = self.takeover || self.need_at <= now;
-        if self.state != State::Standby || !decided || self.chance_given {
+        if self.state != State::Standby || self.chance_given {
             return;
         }
         self.chance_given = true;
-        self.takeover = false;
-        self.need_at = now + self.settings.deadtime.min(2 * self.settings.keepalive);
+        let listen_until = now + self.settings.deadtime.min(2 * self.settings.keepalive);
+        self.need_at =
+            if std::mem::take(&mut self.takeover) { listen_until } else { self.need_at.max(listen_until) };
     }
 
     /// Says `word` to the partner at once. The rhythm of the periodic heartbeats is kept, but one that is due is

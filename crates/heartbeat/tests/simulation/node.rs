@@ -1,0 +1,253 @@
+//! A machine with a pulse on it, ours or the original, and the runtime around it.
+
+use crate::network::{Side, PATHS};
+use crate::original::{Deed, Original};
+use heartbeat::{wire, ChildEnd, Election, Input, Mode, Output, Path, Role, Settings};
+use std::collections::VecDeque;
+use std::time::Duration;
+
+/// Whose pulse a node runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Ours,
+    Original,
+}
+
+#[derive(Debug, Clone, Copy)]
+pub struct Timers {
+    pub keepalive: Duration,
+    pub deadtime: Duration,
+}
+
+/// What a pulse wants done, whoever wrote it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Act {
+    Send([u8; 4]),
+    Up,
+    Down,
+    Announce,
+    Exit,
+}
+
+enum Brain {
+    Ours(Box<Election>),
+    Original(Original),
+}
+
+/// Why a process does not run although it lives.
+#[derive(Clone, Copy)]
+pub struct Stall {
+    pub until: Duration,
+    /// The whole machine is suspended: what arrives is lost.
+    pub deaf: bool,
+}
+
+pub struct Node {
+    pub kind: Kind,
+    side: Side,
+    timers: Timers,
+    brain: Option<Brain>,
+    socket: VecDeque<(Path, [u8; 4])>,
+    pub stall: Option<Stall>,
+    pub link_down: bool,
+    pub leaving: bool,
+    /// The virtual addresses are on this machine.
+    pub holds: bool,
+    /// Distinguishes the current change of addresses, and the current process, from those before.
+    pub epoch: u32,
+    /// When the pulse is to be woken next.
+    pub wake_at: Option<Duration>,
+    /// When it heard RUNNING last, unless STOPPED came after it.
+    pub heard_running: Option<Duration>,
+}
+
+impl Node {
+    pub fn new(kind: Kind, side: Side, timers: Timers) -> Self {
+        Self {
+            kind,
+            side,
+            timers,
+            brain: None,
+            socket: VecDeque::new(),
+            stall: None,
+            link_down: false,
+            leaving: false,
+            holds: false,
+            epoch: 0,
+            wake_at: None,
+            heard_running: None,
+        }
+    }
+
+    pub fn start(&mut self, now: Duration) {
+        let Timers { keepalive, deadtime } = self.timers;
+        let role = if self.side == Side::Master { Role::Master } else { Role::Backup };
+        let settings = Settings {
+            role,
+            mode: Mode::Lvs,
+            keepalive,
+            deadtime,
+            backup_active: true,
+            private_path: true,
+            force_active: false,
+        };
+        self.gone();
+        self.brain = Some(match self.kind {
+            Kind::Ours => Brain::Ours(Box::new(Election::new(settings, now, &mut Vec::new()))),
+            Kind::Original => {
+                Brain::Original(Original::start(role == Role::Master, keepalive, deadtime, now))
+            }
+        });
+    }
+
+    /// The process is no more; nothing of it survives but, for a moment, the addresses.
+    pub fn gone(&mut self) {
+        self.brain = None;
+        self.socket.clear();
+        self.stall = None;
+        self.leaving = false;
+        self.epoch += 1;
+        self.wake_at = None;
+        self.heard_running = None;
+    }
+
+    pub fn runs(&self) -> bool {
+        self.brain.is_some()
+    }
+
+    /// Whether this node could serve right now.
+    pub fn is_fit(&self) -> bool {
+        let barred = match &self.brain {
+            None => true,
+            Some(Brain::Ours(election)) => election.has_child_failure(),
+            Some(Brain::Original(original)) => original.child_failed,
+        };
+        !barred && !self.link_down && !self.leaving && self.stall.is_none()
+    }
+
+    /// A datagram reaches the machine.
+    pub fn arrive(&mut self, path: Path, bytes: [u8; 4]) {
+        let deaf = self.stall.is_some_and(|stall| stall.deaf);
+        if self.runs() && !deaf && self.socket.len() < 256 {
+            self.socket.push_back((path, bytes));
+        }
+    }
+
+    /// Lets the process run: reads the sockets, serves deadlines.
+    pub fn run(&mut self, now: Duration) -> Vec<Act> {
+        if self.stall.is_some() {
+            return Vec::new();
+        }
+        let acts = match &mut self.brain {
+            None => Vec::new(),
+            Some(Brain::Ours(election)) => {
+                let mut outputs = Vec::new();
+                while let Some((path, payload)) = self.socket.pop_front() {
+                    note(&mut self.heard_running, now, payload);
+                    election.handle(now, Input::Datagram { path, payload: &payload }, &mut outputs);
+                }
+                while election.next_deadline().is_some_and(|due| due <= now) {
+                    election.handle(now, Input::Deadline, &mut outputs);
+                }
+                outputs.iter().filter_map(act).collect()
+            }
+            Some(Brain::Original(original)) => {
+                // It reads the private socket first.
+                let (public, private): (VecDeque<_>, VecDeque<_>) =
+                    self.socket.drain(..).partition(|(path, _)| *path == PATHS[0]);
+                let mut words: VecDeque<[u8; 4]> =
+                    private.into_iter().chain(public).map(|(_, w)| w).collect();
+                let mut deeds = Vec::new();
+                while original.turn(now, &mut words, &mut deeds) {}
+                deeds.iter().map(deed).collect()
+            }
+        };
+        self.plan_wake();
+        acts
+    }
+
+    /// The addresses are up or down, and our runtime says so.
+    pub fn addresses_changed(&mut self, now: Duration, up: bool) -> Vec<Act> {
+        self.holds = up;
+        self.input(now, if up { Input::Activated } else { Input::Deactivated }, |_, _| {})
+    }
+
+    pub fn links(&mut self, now: Duration, down: bool) -> Vec<Act> {
+        self.link_down = down;
+        let input = if down { Input::LinksDown { public: true, private: false } } else { Input::LinksUp };
+        self.input(now, input, |original, deeds| original.links(down, deeds))
+    }
+
+    pub fn child_ended(&mut self, now: Duration) -> Vec<Act> {
+        let input = Input::ChildEnded { pid: 1, end: ChildEnd::Exited(0) };
+        self.input(now, input, Original::child_ended)
+    }
+
+    pub fn terminate(&mut self, now: Duration) -> Vec<Act> {
+        self.leaving = true;
+        let mut acts = self.input(now, Input::Terminate { signal: 15 }, Original::terminate);
+        if self.kind == Kind::Original {
+            acts.push(Act::Exit);
+        }
+        acts
+    }
+
+    fn input(
+        &mut self,
+        now: Duration,
+        input: Input<'_>,
+        original: impl FnOnce(&mut Original, &mut Vec<Deed>),
+    ) -> Vec<Act> {
+        let acts = match &mut self.brain {
+            None => Vec::new(),
+            Some(Brain::Ours(election)) => {
+                let mut outputs = Vec::new();
+                election.handle(now, input, &mut outputs);
+                outputs.iter().filter_map(act).collect()
+            }
+            Some(Brain::Original(brain)) => {
+                let mut deeds = Vec::new();
+                original(brain, &mut deeds);
+                deeds.iter().map(deed).collect()
+            }
+        };
+        self.plan_wake();
+        acts
+    }
+
+    fn plan_wake(&mut self) {
+        self.wake_at = match &self.brain {
+            None => None,
+            Some(Brain::Ours(election)) => election.next_deadline(),
+            Some(Brain::Original(original)) => Some(original.next_deadline()),
+        };
+    }
+}
+
+fn note(heard_running: &mut Option<Duration>, now: Duration, payload: [u8; 4]) {
+    match wire::decode(&payload) {
+        Ok((wire::Word::Running, _)) => *heard_running = Some(now),
+        Ok((wire::Word::Stopped, _)) => *heard_running = None,
+        _ => {}
+    }
+}
+
+fn act(output: &Output) -> Option<Act> {
+    match output {
+        Output::Send { bytes, .. } => Some(Act::Send(*bytes)),
+        Output::Activate(_) => Some(Act::Up),
+        Output::Deactivate(_) => Some(Act::Down),
+        Output::Announce => Some(Act::Announce),
+        Output::Exit => Some(Act::Exit),
+        Output::RunActiveCommand | Output::Log(_) => None,
+    }
+}
+
+fn deed(deed: &Deed) -> Act {
+    match deed {
+        Deed::Send(bytes) => Act::Send(*bytes),
+        Deed::Activate => Act::Up,
+        Deed::Deactivate => Act::Down,
+        Deed::StartArpHelper => Act::Announce,
+    }
+}
