@@ -1,1 +1,48 @@
-//! The testbed of the end-to-end scenarios.
+//! The testbed of the end-to-end scenarios: hosts as network namespaces, switches between them, web
+//! servers, clients that count what they lose, and readers of what the kernel says.
+//!
+//! Everything happens on a kernel with IPVS (`tests/lab/in-ipvs-kernel`) and as root. A scenario reads:
+//!
+//! ```no_run
+//! use std::time::Duration;
+//! use testbed::{Cluster, Forwarding, Probe};
+//!
+//! let mut cluster = Cluster::builder(Forwarding::Nat).real_servers(2).build();
+//! cluster.start_both();
+//! let clients = cluster.probe(Probe::Tcp, Duration::from_millis(10));
+//! cluster.a.crash();
+//! cluster.wait_for_service(&clients);
+//! println!("{}", clients.stop());
+//! ```
+//!
+//! A testbed that cannot do what it was told has nothing useful left to do, so its functions panic with
+//! the reason; the daemons under test never get this excuse.
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
+
+mod arp;
+mod client;
+mod cluster;
+mod config;
+mod director;
+mod host;
+mod journal;
+mod network;
+mod process;
+mod server;
+mod truth;
+mod wait;
+mod watch;
+
+pub use arp::{ArpFrame, ArpWatch};
+pub use client::{Conversation, Outcome, Probe, Prober, Report, Sample};
+pub use cluster::{Cluster, ClusterBuilder, Forwarding, RealServer, CLIENT, NAT_ROUTER, VIP};
+pub use config::{Config, Virtual};
+pub use director::{daemon, Director};
+pub use host::Host;
+pub use journal::{Journal, Line};
+pub use network::Network;
+pub use process::Process;
+pub use server::Server;
+pub use truth::{addresses, ipvs, require_ipvs, Destination, Service, Table};
+pub use wait::{holds_for, wait_until};
+pub use watch::{Holding, VipWatch};
