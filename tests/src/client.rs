@@ -397,9 +397,9 @@ mod tests {
         let report = report("ab-ba-b");
         assert_eq!(report.by_server(), BTreeMap::from([("a".into(), 2), ("b".into(), 3)]));
         assert_eq!(report.last_loss(), Some(Duration::from_millis(50)));
-        assert_eq!(report.since(Duration::from_millis(30)).by_server(), BTreeMap::from([
-            ("a".into(), 1),
-            ("b".into(), 2)
-        ]));
+        assert_eq!(
+            report.since(Duration::from_millis(30)).by_server(),
+            BTreeMap::from([("a".into(), 1), ("b".into(), 2)])
+        );
     }
 }

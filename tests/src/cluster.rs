@@ -237,6 +237,17 @@ impl Cluster {
         self.b.start(&[]);
     }
 
+    /// Separates the directors from each other on both networks, but not from anybody else, or reunites
+    /// them.
+    pub fn partition(&self, apart: bool) {
+        self.journal().step(if apart { "partition: a and b apart" } else { "partition healed" });
+        for director in [&self.a, &self.b] {
+            for device in ["eth0", "eth1"] {
+                self.network.isolate(&director.host, device, apart);
+            }
+        }
+    }
+
     /// Starts probing the VIP on port 80.
     pub fn probe(&self, probe: Probe, interval: Duration) -> Prober {
         Prober::start(&self.client, probe, SocketAddrV4::new(VIP, 80), interval)

@@ -61,7 +61,8 @@ pub struct Virtual {
 impl Virtual {
     /// An active virtual server without real servers.
     pub fn new(name: &str) -> Virtual {
-        Virtual { name: name.to_owned(), settings: Settings::default(), servers: Vec::new() }.with("active", 1)
+        Virtual { name: name.to_owned(), settings: Settings::default(), servers: Vec::new() }
+            .with("active", 1)
     }
 
     /// Sets a key of the virtual server.

@@ -80,7 +80,10 @@ impl Journal {
     /// The first line of `source` since `since` that contains `part`.
     pub fn find(&self, source: &str, since: Duration, part: &str) -> Option<Line> {
         let lines = self.0.lines.lock().unwrap();
-        lines.iter().find(|line| line.source == source && line.at >= since && line.text.contains(part)).cloned()
+        lines
+            .iter()
+            .find(|line| line.source == source && line.at >= since && line.text.contains(part))
+            .cloned()
     }
 }
 

@@ -83,7 +83,10 @@ impl Network {
             host.namespace(),
         ]));
         self.switch.exec(&format!("ip link set p{port} master {switch} up"));
-        host.ip(&[format!("addr add {address}/{prefix} brd + dev {device}"), format!("link set {device} up")]);
+        host.ip(&[
+            format!("addr add {address}/{prefix} brd + dev {device}"),
+            format!("link set {device} up"),
+        ]);
     }
 
     /// Pulls the cable of `device`: the host sees its carrier go.

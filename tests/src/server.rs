@@ -21,13 +21,16 @@ enum Mode {
     Down,
 }
 
+/// A new mode, and where to say that it is in force.
+type Order = (Mode, Sender<()>);
+
 /// Answers every request with its name: HTTP requests with a page, lines of a conversation with a line,
 /// datagrams with a datagram.
 #[derive(Debug)]
 pub struct Server {
     name: String,
     requests: Arc<AtomicUsize>,
-    control: Option<(Sender<(Mode, Sender<()>)>, JoinHandle<()>)>,
+    control: Option<(Sender<Order>, JoinHandle<()>)>,
 }
 
 impl Server {
@@ -107,7 +110,7 @@ struct Service {
 }
 
 impl Service {
-    fn run(&mut self, orders: &Receiver<(Mode, Sender<()>)>) {
+    fn run(&mut self, orders: &Receiver<Order>) {
         let mut mode = Mode::Down;
         loop {
             match orders.try_recv() {

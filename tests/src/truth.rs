@@ -72,7 +72,11 @@ impl Table {
 
     /// The weight of a real server in a service, if it is there.
     pub fn weight(&self, key: &str, destination: &str) -> Option<u32> {
-        self.service(key)?.destinations.iter().find(|entry| entry.address == destination).map(|entry| entry.weight)
+        self.service(key)?
+            .destinations
+            .iter()
+            .find(|entry| entry.address == destination)
+            .map(|entry| entry.weight)
     }
 
     /// Parses the output of `ipvsadm -Ln`.

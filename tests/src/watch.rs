@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::Ipv4Addr;
-use std::process::{Child, Command, Stdio};
+use std::process::Child;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -60,11 +60,7 @@ impl Drop for VipWatch {
 }
 
 fn monitor(address: Ipv4Addr, host: &Host, changes: &Arc<Mutex<Vec<Holding>>>) -> Child {
-    let mut child = host.run(|| {
-        let mut command = Command::new("ip");
-        command.args(["-o", "-4", "monitor", "address"]).stdin(Stdio::null()).stdout(Stdio::piped());
-        command.spawn().expect("ip can be started")
-    });
+    let mut child = host.observe("ip", &["-o", "-4", "monitor", "address"]);
     let (name, journal, record) = (host.name().to_owned(), host.journal().clone(), changes.clone());
     let output = BufReader::new(child.stdout.take().expect("a pipe"));
     let needle = format!(" inet {address}/");
@@ -107,7 +103,8 @@ mod tests {
 
     #[test]
     fn sums_up_overlap_and_absence() {
-        let change = |at, host: &str, holds| Holding { at: Duration::from_secs(at), host: host.into(), holds };
+        let change =
+            |at, host: &str, holds| Holding { at: Duration::from_secs(at), host: host.into(), holds };
         let changes = [
             change(0, "a", false),
             change(0, "b", false),
