@@ -1,0 +1,83 @@
+//! What the result of a `send_program` means.
+
+use crate::{Endpoint, Message, Verdict};
+
+/// How a program ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ProgramResult {
+    /// It exited with 0 and wrote this.
+    Output(Vec<u8>),
+    /// It could not be started, exited with another status or was killed.
+    Failed,
+    /// It took too long and was killed.
+    TimedOut,
+}
+
+/// The verdict on `server`, and what to log.
+///
+/// Up means: exit status 0 and output equal to `expect`, with or without one newline behind it. Neither
+/// regular expressions nor `*` apply. (To the original a failing or missing program was up, a hanging one kept
+/// the last verdict, and the last byte of the output was dropped, newline or not.)
+pub fn program_verdict(
+    result: &ProgramResult,
+    expect: Option<&[u8]>,
+    server: Endpoint,
+) -> (Verdict, Vec<Message>) {
+    let failure = match result {
+        ProgramResult::Output(output) => {
+            return match expect {
+                Some(expect) if is_expected(output, expect) => (Verdict::Up, Vec::new()),
+                Some(_) => (Verdict::Down, vec![Message::ProgramUnexpected(server)]),
+                None => (Verdict::Down, vec![Message::ProgramExpectMissing]),
+            };
+        }
+        ProgramResult::Failed => Message::ExitedAbnormally,
+        ProgramResult::TimedOut => Message::ProgramTimeout,
+    };
+    let consequence = match expect {
+        Some(_) => Message::ProgramSilent(server),
+        None => Message::ProgramBothMissing,
+    };
+    (Verdict::Down, vec![failure, consequence])
+}
+
+fn is_expected(output: &[u8], expect: &[u8]) -> bool {
+    output == expect || output.strip_suffix(b"\n") == Some(expect)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::net::Ipv4Addr;
+
+    #[test]
+    fn verdicts() {
+        let server = Endpoint { address: Ipv4Addr::new(10, 0, 0, 1), port: 80 };
+        let output = |text: &str| ProgramResult::Output(text.into());
+        let ok: Option<&[u8]> = Some(b"OK");
+        let cases = [
+            (output("OK\n"), ok, Verdict::Up, vec![]),
+            (output("OK"), ok, Verdict::Up, vec![]),
+            (output("OKX"), ok, Verdict::Down, vec![Message::ProgramUnexpected(server)]),
+            (output("OK\n\n"), ok, Verdict::Down, vec![Message::ProgramUnexpected(server)]),
+            (output(""), ok, Verdict::Down, vec![Message::ProgramUnexpected(server)]),
+            (output(""), Some(b""), Verdict::Up, vec![]),
+            (output("OK\n"), None, Verdict::Down, vec![Message::ProgramExpectMissing]),
+            (
+                ProgramResult::Failed,
+                ok,
+                Verdict::Down,
+                vec![Message::ExitedAbnormally, Message::ProgramSilent(server)],
+            ),
+            (
+                ProgramResult::TimedOut,
+                None,
+                Verdict::Down,
+                vec![Message::ProgramTimeout, Message::ProgramBothMissing],
+            ),
+        ];
+        for (result, expect, verdict, messages) in cases {
+            assert_eq!(program_verdict(&result, expect, server), (verdict, messages), "{result:?}");
+        }
+    }
+}
