@@ -22,18 +22,19 @@
 //!
 //! Two nodes that start together cross their first STOPPED, and by the table both would activate. A MASTER follows
 //! the table. A BACKUP takes a STOPPED at its word only when no tie is possible: when the partner's word before was
-//! RUNNING (it leaves), or when this node has not itself said STOPPED since it became standby (so the MASTER cannot
-//! have activated on it). Otherwise it waits for the partner's next word, one keepalive later: RUNNING from a MASTER
-//! that took the service, a second STOPPED from one that cannot.
+//! RUNNING (it leaves), or when this process has not said STOPPED yet (so the MASTER cannot have activated on it).
+//! Otherwise it waits for the partner's next word, one keepalive later: RUNNING from a MASTER that took the service,
+//! a second STOPPED from one that cannot.
 //!
 //! # Lateness
 //!
 //! A process that was suspended or starved must not believe its own clock against a living partner. If a deadline is
 //! served more than half a keepalive late, a standby listens for two more keepalives (at most deadtime), once, before
-//! it takes the service; an active node no longer trusts what it knew of the partner, so whatever the partner says next
-//! counts as the end of a possible overlap.
+//! it takes the service. An active one says RUNNING at once, and the rules above do the rest: if the partner took the
+//! service meanwhile, it answers.
 
 mod partner;
+mod paths;
 mod transition;
 
 use crate::backoff::ChildFailure;
@@ -59,7 +60,7 @@ pub enum State {
 /// What this node knows of its partner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Partner {
-    /// Nothing was heard yet, or what was heard is too old to be trusted.
+    /// Nothing was heard yet that tells.
     Unknown,
     /// Its last word was RUNNING.
     Running,
@@ -89,12 +90,13 @@ pub struct Election {
     need_at: Duration,
     /// A STOPPED was heard that lets this standby activate once the sockets are drained.
     takeover: bool,
-    /// STOPPED was said since this node became standby.
-    told_stopped: bool,
+    /// STOPPED was said by this process, so that the partner may have activated on it.
+    said_stopped: bool,
     /// The virtual addresses may be up: from the decision to activate until the runtime has them down.
     holding: bool,
     /// When the current or last activation began.
     active_since: Duration,
+    paths: paths::Paths,
     /// Links without carrier: public, private.
     links_down: (bool, bool),
     child_failure: Option<ChildFailure>,
@@ -104,8 +106,8 @@ pub struct Election {
     /// When addresses were last announced because of the partner, and whether that is due once more.
     announced_at: Option<Duration>,
     announce_due: bool,
-    /// By how much the deadlines now being served were missed, if by more than half a keepalive.
-    late: Option<Duration>,
+    /// The deadlines now being served were missed by more than half a keepalive.
+    late: bool,
     /// The one more chance after lateness was given; a word from the partner renews it.
     chance_given: bool,
 }
@@ -122,16 +124,17 @@ impl Election {
             send_at: now + settings.keepalive,
             need_at: now + settings.deadtime,
             takeover: false,
-            told_stopped: false,
+            said_stopped: false,
             holding: false,
             active_since: now,
+            paths: paths::Paths::new(now),
             links_down: (false, false),
             child_failure: None,
             terminating: false,
             resent_at: None,
             announced_at: None,
             announce_due: false,
-            late: None,
+            late: false,
             chance_given: false,
             settings,
         };
@@ -149,7 +152,7 @@ impl Election {
         }
         self.notice_lateness(now, out);
         match input {
-            Input::Datagram { payload, .. } => self.datagram(now, payload, out),
+            Input::Datagram { path, payload } => self.datagram(now, path, payload, out),
             Input::Stranger(source) => out.push(Output::Log(Message::Unexpected(source))),
             Input::Deadline => self.deadline(now, out),
             Input::LinksDown { public, private } => self.links_lost(now, (public, private), out),
@@ -220,7 +223,7 @@ impl Election {
     /// Serves every deadline that has come. A dead partner is found out before a heartbeat is sent, so that a node
     /// never says STOPPED and RUNNING in one breath.
     fn deadline(&mut self, now: Duration, out: &mut Vec<Output>) {
-        if self.late.take().is_some() {
+        if std::mem::take(&mut self.late) {
             self.give_one_more_chance(now);
         }
         if std::mem::take(&mut self.takeover) && self.may_activate() {
@@ -243,14 +246,11 @@ impl Election {
     /// Remembers that the process was not run when it should have been.
     fn notice_lateness(&mut self, now: Duration, out: &mut Vec<Output>) {
         let late = now.saturating_sub(self.send_at.min(self.need_at));
-        if late <= self.settings.keepalive / 2 || self.late.is_some() {
+        if late <= self.settings.keepalive / 2 || self.late {
             return;
         }
-        self.late = Some(late);
+        self.late = true;
         out.push(Output::Log(Message::Late(late)));
-        if self.is_active() {
-            self.partner = Partner::Unknown;
-        }
     }
 
     /// After lateness: what the drained sockets said may be old, and silence may be ours. A standby listens for two
@@ -275,7 +275,7 @@ impl Election {
             return;
         }
         if !self.holding {
-            self.told_stopped = true;
+            self.said_stopped = true;
         }
         out.push(Output::Log(Message::Sending));
         out.push(Output::Send { word, bytes: wire::encode(word, self.order) });

@@ -35,7 +35,7 @@ pub enum Input<'a> {
     },
     /// All watched links are up again.
     LinksUp,
-    /// The lvs process ended although nobody asked it to.
+    /// The lvs process ended although nobody asked it to, or could not be started at all.
     ChildEnded {
         /// Its process id.
         pid: i32,

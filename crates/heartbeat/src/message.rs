@@ -67,6 +67,10 @@ pub enum Message {
     Sending,
     /// A heartbeat could not be sent on this path; the reason follows.
     SendFailed(Path, String),
+    /// The partner is heard on the other path only. Not in the original.
+    PathSilent(Path),
+    /// The partner is heard on this path again. Not in the original.
+    PathRestored(Path),
     /// lvs ended here and nobody else serves: it will be tried again after this time. Not in the original, which
     /// stayed down for ever.
     RetryAfter(Duration),
@@ -126,6 +130,10 @@ impl fmt::Display for Message {
                 let path = if *path == Path::Public { "public" } else { "private" };
                 return write!(f, "Warning -- failed to send heartbeat ({path} if): {why}");
             }
+            Self::PathSilent(Path::Public) => "no heartbeats on the public path, only on the private one",
+            Self::PathSilent(Path::Private) => "no heartbeats on the private path, only on the public one",
+            Self::PathRestored(Path::Public) => "heartbeats on the public path again",
+            Self::PathRestored(Path::Private) => "heartbeats on the private path again",
             Self::RetryAfter(delay) => {
                 return write!(f, "lvs ended and nobody serves: trying again in {} s", delay.as_secs());
             }
@@ -133,5 +141,47 @@ impl fmt::Display for Message {
                 return write!(f, "was not running for {:.1} s: listening first", delay.as_secs_f32());
             }
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The texts that no election vector shows.
+    #[test]
+    fn texts_are_the_originals() {
+        let why = || "Address already in use".to_owned();
+        for (message, text) in [
+            (Message::Starting(Role::Master), "STARTING PULSE AS MASTER"),
+            (Message::Starting(Role::Backup), "STARTING PULSE AS BACKUP"),
+            (Message::UndefinedBackup, "Undefined backup node marked as active? -- clearing that!"),
+            (Message::BackupNotWanted, "We are backup node and backup is marked inactive -- exiting pulse"),
+            (Message::BindFailed(why()), "failed to bind to heartbeat address: Address already in use"),
+            (Message::UnknownChild(7), "Skipping death of unknown child 7"),
+            (Message::ArpsFinished, "gratuitous lvs arps finished"),
+            (Message::PollFailed(why()), "select() failed: Address already in use"),
+            (Message::ReceiveFailed(why()), "recvfrom() failed: Address already in use"),
+            (Message::Unexpected([10, 0, 0, 9].into()), "Unexpected heartbeat from 10.0.0.9"),
+            (Message::Received, "DEBUG -- Received Heartbeat from partner"),
+            (Message::Sending, "DEBUG -- Sending heartbeat..."),
+            (
+                Message::SendFailed(Path::Public, why()),
+                "Warning -- failed to send heartbeat (public if): Address already in use",
+            ),
+            (
+                Message::SendFailed(Path::Private, why()),
+                "Warning -- failed to send heartbeat (private if): Address already in use",
+            ),
+        ] {
+            assert_eq!(message.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_the_original_said_with_v_only_is_debug() {
+        assert_eq!(Message::Sending.level(), Level::Debug);
+        assert_eq!(Message::SendFailed(Path::Public, String::new()).level(), Level::Debug);
+        assert_eq!(Message::PartnerDead.level(), Level::Info);
     }
 }

@@ -76,17 +76,7 @@ struct Driver {
 impl Driver {
     /// Starts a node from a line like `node master keepalive 2 deadtime 5 forced alone`.
     fn new(line: &str) -> Self {
-        let words: Vec<&str> = line.split_whitespace().collect();
-        let after = |key: &str| words.iter().position(|word| *word == key).map(|at| seconds(words[at + 1]));
-        let settings = Settings {
-            role: if words[1] == "master" { Role::Master } else { Role::Backup },
-            mode: if words.contains(&"fos") { Mode::Fos } else { Mode::Lvs },
-            keepalive: after("keepalive").expect("keepalive"),
-            deadtime: after("deadtime").expect("deadtime"),
-            backup_active: !words.contains(&"alone"),
-            private_path: true,
-            force_active: words.contains(&"forced"),
-        };
+        let settings = settings(line);
         let mut outputs = Vec::new();
         let election = Election::new(settings, Duration::ZERO, &mut outputs);
         let mut driver = Self { election, outputs, answers: VecDeque::new(), trace: Vec::new() };
@@ -131,6 +121,7 @@ impl Driver {
                 let (public, private) = (words.contains(&"public"), words.contains(&"private"));
                 self.feed(now, Input::LinksDown { public, private });
             }
+            "reload" => self.election.reconfigure(settings(&words.join(" ")), now),
             "links-up" => self.feed(now, Input::LinksUp),
             "lvs-exits" => self.feed(now, Input::ChildEnded { pid: 77, end: ChildEnd::Exited(number(1)) }),
             "lvs-killed" => {
@@ -194,6 +185,20 @@ impl Driver {
                 self.trace.push(format!("{:.3} {text}", now.as_secs_f64()));
             }
         }
+    }
+}
+
+fn settings(line: &str) -> Settings {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let after = |key: &str| words.iter().position(|word| *word == key).map(|at| seconds(words[at + 1]));
+    Settings {
+        role: if words.contains(&"master") { Role::Master } else { Role::Backup },
+        mode: if words.contains(&"fos") { Mode::Fos } else { Mode::Lvs },
+        keepalive: after("keepalive").expect("keepalive"),
+        deadtime: after("deadtime").expect("deadtime"),
+        backup_active: !words.contains(&"alone"),
+        private_path: words.contains(&"two-paths"),
+        force_active: words.contains(&"forced"),
     }
 }
 

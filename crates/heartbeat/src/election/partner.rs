@@ -2,15 +2,19 @@
 
 use super::{Election, Partner, State};
 use crate::wire::{self, Word};
-use crate::{ActivateReason, DeactivateReason, Message, Output, Role};
+use crate::{ActivateReason, DeactivateReason, Message, Output, Path, Role};
 use std::time::Duration;
 
 impl Election {
     /// Takes in a datagram from the partner. Every accepted word re-arms the dead timer, a rejected one does not.
-    pub(super) fn datagram(&mut self, now: Duration, payload: &[u8], out: &mut Vec<Output>) {
+    pub(super) fn datagram(&mut self, now: Duration, path: Path, payload: &[u8], out: &mut Vec<Output>) {
         let rejected = match wire::decode(payload) {
             Ok((word, order)) if self.settings.mode.accepts(word) => {
                 self.order = order;
+                if self.settings.private_path {
+                    let told = self.paths.heard(now, path, self.settings.deadtime);
+                    out.extend(told.into_iter().flatten().map(Output::Log));
+                }
                 return self.accepted(now, word, out);
             }
             Ok(_) | Err(wire::DecodeError::Unknown(_)) => Message::Incompatible,
@@ -83,7 +87,7 @@ impl Election {
     fn believes_stopped(&self, now: Duration, before: Partner) -> bool {
         match (self.settings.role, before) {
             (Role::Master, _) | (_, Partner::Running) => true,
-            _ if !self.told_stopped => true,
+            _ if !self.said_stopped => true,
             (_, Partner::Stopped { since }) => now >= since + self.settings.keepalive / 2,
             (_, Partner::Unknown | Partner::Dead { .. }) => false,
         }

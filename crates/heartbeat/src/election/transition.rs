@@ -49,7 +49,6 @@ impl Election {
         }
         self.state = State::Standby;
         self.holding = false;
-        self.told_stopped = false;
         if self.terminating {
             self.say(now, self.word(), out);
             self.state = State::Exited;

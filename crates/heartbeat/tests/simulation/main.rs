@@ -24,21 +24,22 @@ const SEEDS: u64 = 2000;
 
 #[test]
 fn ours_with_ours() {
-    many([Kind::Ours, Kind::Ours]);
+    many("ours_with_ours", [Kind::Ours, Kind::Ours]);
 }
 
 #[test]
 fn our_backup_with_an_original_master() {
-    many([Kind::Original, Kind::Ours]);
+    many("our_backup", [Kind::Original, Kind::Ours]);
 }
 
 #[test]
 fn our_master_with_an_original_backup() {
-    many([Kind::Ours, Kind::Original]);
+    many("our_master", [Kind::Ours, Kind::Original]);
 }
 
-fn many(kinds: [Kind; 2]) {
-    let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u64>().expect("a number"));
+/// Runs all seeds with the pair that the test `name` is about.
+fn many(name: &str, kinds: [Kind; 2]) {
+    let number = |key: &str| std::env::var(key).ok().map(|text| text.parse::<u64>().expect("a number"));
     if let Some(seed) = number("PIRANHA_SIM_SEED") {
         println!("{kinds:?}, seed {seed}");
         return one(kinds, seed, true).unwrap();
@@ -47,7 +48,7 @@ fn many(kinds: [Kind; 2]) {
         if let Err(what) = one(kinds, seed, false) {
             panic!(
                 "{kinds:?}, seed {seed}, {what}\n\
-                 replay: PIRANHA_SIM_SEED={seed} cargo test -p heartbeat --test simulation -- --nocapture"
+                 replay: PIRANHA_SIM_SEED={seed} cargo test -p heartbeat --test simulation {name} -- --nocapture"
             );
         }
     }
