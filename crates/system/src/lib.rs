@@ -4,6 +4,7 @@ pub mod child;
 pub mod clock;
 pub mod daemon;
 pub mod errno;
+pub mod gateway;
 pub mod ipvs;
 pub mod logging;
 pub mod net_check;

@@ -64,7 +64,7 @@ pub fn address(payload: &[u8]) -> io::Result<InterfaceAddress> {
     })
 }
 
-fn each_attribute(bytes: &[u8], mut visit: impl FnMut(u16, &[u8])) -> io::Result<()> {
+pub(super) fn each_attribute(bytes: &[u8], mut visit: impl FnMut(u16, &[u8])) -> io::Result<()> {
     for attribute in NlasIterator::new(bytes) {
         let attribute = attribute.map_err(malformed)?;
         visit(attribute.kind(), attribute.value());
@@ -72,13 +72,22 @@ fn each_attribute(bytes: &[u8], mut visit: impl FnMut(u16, &[u8])) -> io::Result
     Ok(())
 }
 
-fn ipv4(value: &[u8]) -> Option<Ipv4Addr> {
+pub(super) fn ipv4(value: &[u8]) -> Option<Ipv4Addr> {
     <[u8; 4]>::try_from(value).ok().map(Ipv4Addr::from)
 }
 
 fn text(value: &[u8]) -> String {
     let end = value.iter().position(|&byte| byte == 0).unwrap_or(value.len());
     String::from_utf8_lossy(&value[..end]).into_owned()
+}
+
+/// An attribute with its padding, for tests.
+#[cfg(test)]
+pub(super) fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(value.len() + 4).unwrap_or(u16::MAX);
+    let mut bytes = [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat();
+    bytes.resize(bytes.len().next_multiple_of(4), 0);
+    bytes
 }
 
 #[cfg(test)]
@@ -89,14 +98,6 @@ mod tests {
     const LINK: [u8; 16] = [0, 0, 1, 0, 3, 0, 0, 0, 0x41, 0x00, 0x01, 0x00, 0, 0, 0, 0];
     /// An address header: IPv4, /24, secondary, index 3.
     const ADDRESS: [u8; 8] = [2, 24, 1, 0, 3, 0, 0, 0];
-
-    /// An attribute with its padding.
-    fn attribute(kind: u16, value: &[u8]) -> Vec<u8> {
-        let length = u16::try_from(value.len() + 4).unwrap();
-        let mut bytes = [&length.to_ne_bytes()[..], &kind.to_ne_bytes(), value].concat();
-        bytes.resize(bytes.len().next_multiple_of(4), 0);
-        bytes
-    }
 
     fn link_message() -> Vec<u8> {
         let unknown = attribute(0x3abc, &[0xff; 7]);

@@ -1,7 +1,8 @@
-//! Network links and IPv4 addresses by rtnetlink.
+//! Network links, IPv4 addresses and the default gateway by rtnetlink.
 
 mod attributes;
 mod change;
+mod gateway;
 mod monitor;
 
 use std::io;
