@@ -2,6 +2,7 @@
 
 pub mod child;
 pub mod clock;
+pub mod config;
 pub mod daemon;
 pub mod errno;
 pub mod gateway;
@@ -13,6 +14,7 @@ pub mod options;
 pub mod packet;
 pub mod poll;
 pub mod regex;
+pub mod resolver;
 pub mod route;
 pub mod signals;
 pub mod udp;

@@ -1,0 +1,140 @@
+//! Warnings for what loads but is surely not meant.
+//!
+//! Two sources: what only the text shows (`source`), gathered while the file is read, and what the model
+//! says (`global`, `service`, `server`), once it is complete.
+
+mod global;
+mod server;
+mod service;
+mod source;
+
+pub(crate) use source::{assignment, closing, dropped, line_ends, repeated};
+
+use crate::analysis::{Note, Origin};
+use crate::error::Span;
+use crate::keyword::{Keyed, Keyword, Status};
+use crate::model::{Config, Virtual};
+use crate::value::Value;
+use std::collections::HashMap;
+use std::net::Ipv4Addr;
+
+/// Collects warnings.
+pub(crate) type Notes = Vec<Note>;
+
+/// Adds a warning at a place.
+fn warn(notes: &mut Notes, code: &'static str, span: Span, message: impl Into<String>) {
+    notes.push(Note { code, span: Some(span), message: message.into(), help: None });
+}
+
+/// Adds a warning at a place, with advice.
+fn advise(notes: &mut Notes, code: &'static str, span: Span, message: impl Into<String>, help: &str) {
+    notes.push(Note { code, span: Some(span), message: message.into(), help: Some(help.into()) });
+}
+
+/// Adds a warning about the file as a whole.
+fn warn_file(notes: &mut Notes, code: &'static str, message: impl Into<String>) {
+    notes.push(Note { code, span: None, message: message.into(), help: None });
+}
+
+/// Looks over a configuration that has been read without error.
+pub(crate) fn config(config: &Config, root: &Origin, notes: &mut Notes) {
+    keyed(config, root, notes);
+    global::check(config, root, notes);
+    for (service, origin) in services(config, root) {
+        keyed(service, origin, notes);
+        service::check(config, service, origin, notes);
+        for (server, origin) in service.servers.iter().zip(&origin.blocks) {
+            keyed(server, origin, notes);
+        }
+        server::check(config, service, origin, notes);
+    }
+    service::check_all(config, root, notes);
+}
+
+/// Every block with its place, virtuals first.
+fn services<'a>(config: &'a Config, root: &'a Origin) -> impl Iterator<Item = (&'a Virtual, &'a Origin)> {
+    let services = config.virtuals.iter().chain(&config.failovers);
+    services.filter_map(|service| Some((service, root.blocks.get(service.index)?)))
+}
+
+/// What the keyword table alone can tell: ranges, and keys that nothing acts on.
+fn keyed<T: Keyed>(block: &T, origin: &Origin, notes: &mut Notes) {
+    for entry in T::entries() {
+        let Some(span) = origin.key(entry.keyword.name) else { continue };
+        if let Value::Int(value) = entry.value(block) {
+            range(&entry.keyword, value, span, notes);
+        }
+        shared_disk(&entry.keyword, span, notes);
+    }
+}
+
+fn range(keyword: &Keyword, value: i64, span: Span, notes: &mut Notes) {
+    let Some((least, most)) = keyword.range else { return };
+    if (least..=most).contains(&value) {
+        return;
+    }
+    let name = keyword.name;
+    let limits = match most {
+        most if most == i64::from(i32::MAX) => format!("at least {least}"),
+        most => format!("{least} to {most}"),
+    };
+    warn(notes, "out-of-range", span, format!("`{name}` is {value}; sensible values are {limits}"));
+}
+
+/// The keys for a shared SCSI disk are read and otherwise left alone.
+fn shared_disk(keyword: &Keyword, span: Span, notes: &mut Notes) {
+    let name = keyword.name;
+    let shared = matches!(name, "primary_shared" | "backup_shared" | "reservation_conflict_action");
+    if shared && keyword.status == Status::FosOnly {
+        warn(
+            notes,
+            "no-shared-disk",
+            span,
+            format!("`{name}` has no effect: shared SCSI disks are not reserved"),
+        );
+    }
+}
+
+/// A mask whose ones are not all in front.
+fn mask(name: &str, mask: Ipv4Addr, origin: &Origin, notes: &mut Notes) {
+    let bits = u32::from(mask);
+    if bits.leading_ones() + bits.trailing_zeros() < 32 {
+        let message = format!("{name} {mask} is not a netmask: its ones are not contiguous");
+        warn(notes, "mask-not-contiguous", origin.place(name), message);
+    }
+}
+
+/// An address configured on a device without an alias label.
+fn device(name: &str, device: &[u8], origin: &Origin, notes: &mut Notes) {
+    let shown = String::from_utf8_lossy(device);
+    let place = origin.place(name);
+    if !device.contains(&b':') {
+        let message = format!("`{shown}` is not an alias");
+        advise(notes, "device-without-alias", place, message, "name an alias, for example `eth0:1`");
+    }
+    // The kernel's limit for labels.
+    if device.len() > 15 {
+        warn(
+            notes,
+            "device-too-long",
+            place,
+            format!("`{shown}` is longer than the 15 characters of a label"),
+        );
+    }
+}
+
+/// Names that occur twice, exactly or but for upper and lower case.
+fn names<'a>(what: &str, named: impl Iterator<Item = (&'a [u8], Span)>, notes: &mut Notes) {
+    let mut seen: HashMap<Vec<u8>, &[u8]> = HashMap::new();
+    for (name, span) in named {
+        let Some(before) = seen.insert(name.to_ascii_lowercase(), name) else { continue };
+        let shown = String::from_utf8_lossy(name);
+        if before == name {
+            warn(notes, "duplicate-name", span, format!("another {what} is called `{shown}`"));
+        } else {
+            let before = String::from_utf8_lossy(before);
+            let message = format!("{what} `{shown}` differs from `{before}` only in upper and lower case");
+            warn(notes, "similar-name", span, message);
+        }
+    }
+}
