@@ -56,6 +56,11 @@ impl Director {
         self.host.write(CONFIG, &config.to_string());
     }
 
+    /// Writes any text as the director's `lvs.cf`.
+    pub fn configure_with(&self, text: &str) {
+        self.host.write(CONFIG, text);
+    }
+
     /// Starts `pulse -n` with these further options.
     pub fn start(&mut self, options: &[&str]) {
         let lvs = daemon("lvs");

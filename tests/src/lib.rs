@@ -10,7 +10,7 @@
 //! let mut cluster = Cluster::builder(Forwarding::Nat).real_servers(2).build();
 //! cluster.start_both();
 //! let clients = cluster.probe(Probe::Tcp, Duration::from_millis(10));
-//! cluster.a.crash();
+//! cluster.a.crash(&cluster.network);
 //! cluster.wait_for_service(&clients);
 //! println!("{}", clients.stop());
 //! ```
@@ -19,7 +19,6 @@
 //! the reason; the daemons under test never get this excuse.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
-mod arp;
 mod client;
 mod cluster;
 mod config;
@@ -32,8 +31,8 @@ mod server;
 mod truth;
 mod wait;
 mod watch;
+mod wire;
 
-pub use arp::{ArpFrame, ArpWatch};
 pub use client::{Conversation, Outcome, Probe, Prober, Report, Sample};
 pub use cluster::{Cluster, ClusterBuilder, Forwarding, RealServer, CLIENT, NAT_ROUTER, VIP};
 pub use config::{Config, Virtual};
@@ -46,3 +45,4 @@ pub use server::Server;
 pub use truth::{addresses, ipvs, require_ipvs, Destination, Service, Table};
 pub use wait::{holds_for, wait_until};
 pub use watch::{Holding, VipWatch};
+pub use wire::{ArpFrame, Heartbeat, WireWatch};

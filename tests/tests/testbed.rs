@@ -5,7 +5,7 @@ use std::net::SocketAddrV4;
 use std::time::Duration;
 
 use testbed::{
-    holds_for, wait_until, ArpWatch, Cluster, Conversation, Forwarding, Probe, Server, VipWatch, NAT_ROUTER,
+    holds_for, wait_until, Cluster, Conversation, Forwarding, Probe, Server, VipWatch, WireWatch, NAT_ROUTER,
     VIP,
 };
 
@@ -73,7 +73,7 @@ fn servers_stop_hang_and_return() {
 fn a_move_by_hand_is_seen_by_all_watchers() {
     let mut cluster = Cluster::builder(Forwarding::Nat).build();
     let holders = VipWatch::start(VIP, &[&cluster.a.host, &cluster.b.host]);
-    let arp = ArpWatch::start(&cluster.client);
+    let wire = WireWatch::start(&cluster.client);
     cluster.serve_by_hand(&cluster.a);
     let clients = cluster.probe(Probe::Tcp, Duration::from_millis(10));
     cluster.wait_for_service(&clients);
@@ -97,7 +97,7 @@ fn a_move_by_hand_is_seen_by_all_watchers() {
         .iter()
         .any(|change| change.host == "b" && change.holds && change.at >= crashed));
     assert!(
-        arp.claims(VIP).iter().any(|frame| frame.is_reply && !frame.is_gratuitous()),
+        wire.claims(VIP).iter().any(|frame| frame.is_reply && !frame.is_gratuitous()),
         "a answered for the VIP"
     );
 }

@@ -1,0 +1,199 @@
+//! What reaches a host: ARP frames and heartbeats.
+
+use std::net::Ipv4Addr;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use nix::sys::socket::{
+    recvfrom, setsockopt, socket, sockopt, AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType,
+};
+use nix::sys::time::{TimeVal, TimeValLike};
+
+use crate::host::Host;
+use crate::journal::Journal;
+
+/// An ARP frame.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArpFrame {
+    /// When it was seen, in the journal's time.
+    pub at: Duration,
+    /// Whether it is a reply (operation 2) or a request (operation 1).
+    pub is_reply: bool,
+    /// The sender's hardware address.
+    pub sender: [u8; 6],
+    /// The address that the sender claims.
+    pub sender_address: Ipv4Addr,
+    /// The address that is asked for or answered to.
+    pub target_address: Ipv4Addr,
+    /// Whether it was sent to all.
+    pub is_broadcast: bool,
+}
+
+impl ArpFrame {
+    /// An announcement of the sender's own address that nobody asked for.
+    pub fn is_gratuitous(&self) -> bool {
+        self.sender_address == self.target_address || (self.is_reply && self.is_broadcast)
+    }
+
+    fn parse(at: Duration, frame: &[u8]) -> Option<ArpFrame> {
+        // Ethernet, IPv4: type 0x0806, hardware type 1, protocol 0x0800, lengths 6 and 4.
+        if frame.len() < 42 || frame[12..20] != [0x08, 0x06, 0, 1, 0x08, 0, 6, 4] {
+            return None;
+        }
+        let address = |offset: usize| {
+            Ipv4Addr::new(frame[offset], frame[offset + 1], frame[offset + 2], frame[offset + 3])
+        };
+        Some(ArpFrame {
+            at,
+            is_reply: frame[21] == 2,
+            sender: frame[22..28].try_into().ok()?,
+            sender_address: address(28),
+            target_address: address(38),
+            is_broadcast: frame[..6] == [0xff; 6],
+        })
+    }
+}
+
+/// A heartbeat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Heartbeat {
+    /// When it was seen, in the journal's time.
+    pub at: Duration,
+    /// The sender.
+    pub from: Ipv4Addr,
+    /// The first four bytes, in this machine's byte order.
+    pub word: u32,
+}
+
+/// UDP port of the heartbeats.
+const HEARTBEAT_PORT: u16 = 539;
+
+impl Heartbeat {
+    /// "I serve."
+    pub const RUNNING: u32 = 0xBDAD_DBDA;
+    /// "I do not serve."
+    pub const STOPPED: u32 = 0xADBD_DABD;
+
+    fn parse(at: Duration, frame: &[u8]) -> Option<Heartbeat> {
+        // Ethernet type IPv4, 20 bytes of header, protocol UDP.
+        if frame.len() < 46 || frame[12..15] != [8, 0, 0x45] || frame[23] != 17 {
+            return None;
+        }
+        if u16::from_be_bytes([frame[36], frame[37]]) != HEARTBEAT_PORT {
+            return None;
+        }
+        let from = Ipv4Addr::new(frame[26], frame[27], frame[28], frame[29]);
+        Some(Heartbeat { at, from, word: u32::from_ne_bytes(frame[42..46].try_into().ok()?) })
+    }
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    arp: Vec<ArpFrame>,
+    heartbeats: Vec<Heartbeat>,
+}
+
+/// Records the ARP frames and heartbeats that reach a host.
+#[derive(Debug)]
+pub struct WireWatch {
+    seen: Arc<Mutex<Seen>>,
+    running: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// `PACKET_OUTGOING`: a frame that this host itself sent.
+const OUTGOING: u8 = 4;
+
+impl WireWatch {
+    /// Listens on all devices of `host` from now on.
+    pub fn start(host: &Host) -> WireWatch {
+        let seen = Arc::new(Mutex::new(Seen::default()));
+        let running = Arc::new(AtomicBool::new(true));
+        let (record, keep_on, journal) = (seen.clone(), running.clone(), host.journal().clone());
+        let thread = host.run(move || {
+            let listener =
+                socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll)
+                    .expect("a packet socket");
+            setsockopt(&listener, sockopt::ReceiveTimeout, &TimeVal::milliseconds(50)).expect("a time limit");
+            thread::spawn(move || listen(&listener, &keep_on, &journal, &record))
+        });
+        WireWatch { seen, running, thread: Some(thread) }
+    }
+
+    /// The frames in which a host claimed `address`.
+    pub fn claims(&self, address: Ipv4Addr) -> Vec<ArpFrame> {
+        let seen = self.seen.lock().unwrap();
+        seen.arp.iter().filter(|frame| frame.sender_address == address).cloned().collect()
+    }
+
+    /// All announcements that nobody asked for.
+    pub fn gratuitous(&self) -> Vec<ArpFrame> {
+        self.seen.lock().unwrap().arp.iter().filter(|frame| frame.is_gratuitous()).cloned().collect()
+    }
+
+    /// The heartbeats from `address`.
+    pub fn heartbeats(&self, address: Ipv4Addr) -> Vec<Heartbeat> {
+        let seen = self.seen.lock().unwrap();
+        seen.heartbeats.iter().filter(|heartbeat| heartbeat.from == address).cloned().collect()
+    }
+}
+
+fn listen(listener: &OwnedFd, keep_on: &AtomicBool, journal: &Journal, record: &Mutex<Seen>) {
+    let mut buffer = [0; 2048];
+    while keep_on.load(Ordering::Relaxed) {
+        let Ok((count, from)) = recvfrom::<LinkAddr>(listener.as_raw_fd(), &mut buffer) else {
+            continue;
+        };
+        if from.is_some_and(|from| from.pkttype() == OUTGOING) {
+            continue;
+        }
+        let (at, frame) = (journal.now(), &buffer[..count]);
+        if let Some(frame) = ArpFrame::parse(at, frame) {
+            record.lock().unwrap().arp.push(frame);
+        } else if let Some(heartbeat) = Heartbeat::parse(at, frame) {
+            record.lock().unwrap().heartbeats.push(heartbeat);
+        }
+    }
+}
+
+impl Drop for WireWatch {
+    fn drop(&mut self) {
+        self.running.store(false, Ordering::Relaxed);
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parses_a_gratuitous_reply() {
+        let mut frame = vec![0xff; 6];
+        frame.extend([2, 0, 0, 0, 0, 1, 8, 6, 0, 1, 8, 0, 6, 4, 0, 2]);
+        frame.extend([2, 0, 0, 0, 0, 1, 10, 0, 0, 50]);
+        frame.extend([0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 10, 0, 0, 50]);
+        let parsed = ArpFrame::parse(Duration::ZERO, &frame).unwrap();
+        assert!(parsed.is_reply && parsed.is_gratuitous());
+        assert_eq!(parsed.sender_address, Ipv4Addr::new(10, 0, 0, 50));
+        assert_eq!(parsed.sender, [2, 0, 0, 0, 0, 1]);
+        assert_eq!(ArpFrame::parse(Duration::ZERO, &frame[..41]), None);
+    }
+
+    #[test]
+    fn parses_a_heartbeat() {
+        let mut frame = vec![2, 0, 0, 0, 0, 2, 2, 0, 0, 0, 0, 1, 8, 0];
+        frame.extend([0x45, 0, 0, 32, 0, 0, 0x40, 0, 64, 17, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2]);
+        frame.extend([2, 27, 2, 27, 0, 12, 0, 0]);
+        frame.extend(Heartbeat::RUNNING.to_ne_bytes());
+        let parsed = Heartbeat::parse(Duration::ZERO, &frame).unwrap();
+        assert_eq!((parsed.from, parsed.word), (Ipv4Addr::new(10, 0, 0, 1), Heartbeat::RUNNING));
+        frame[37] = 28;
+        assert_eq!(Heartbeat::parse(Duration::ZERO, &frame), None);
+    }
+}
