@@ -1,0 +1,111 @@
+//! A start on a machine that is not clean: no start may assume that the last end was an orderly one.
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "helpers of tests may do what tests do")]
+
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use testbed::{daemon, holds_for, wait_until, Cluster, Forwarding, Probe, NAT_ROUTER, VIP};
+
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// A cluster whose director `a` died in service and kept all that it had configured.
+fn with_dirty_a() -> Cluster {
+    let mut cluster = Cluster::builder(Forwarding::Nat).build();
+    cluster.start_both();
+    cluster.journal().step("kill -9 everything on a, links stay");
+    cluster.a.host.kill_all();
+    assert!(cluster.a.holds(VIP) && cluster.a.holds(NAT_ROUTER), "all is left over");
+    cluster
+}
+
+#[test]
+fn a_standby_gives_left_over_addresses_up() {
+    let mut cluster = with_dirty_a();
+    wait_until(LIMIT, "b took over", || cluster.b.holds(VIP));
+    let since = cluster.journal().now();
+    cluster.a.start(&[]);
+    let cleaned = wait_until(LIMIT, "a has given up what it had", || {
+        !cluster.a.holds(VIP) && !cluster.a.holds(NAT_ROUTER)
+    });
+    println!("left-over addresses gone {cleaned:?} after the start");
+    assert!(cleaned < Duration::from_secs(1));
+    holds_for(Duration::from_secs(4), "a stays standby", || !cluster.a.holds(VIP) && cluster.b.holds(VIP));
+    let clients = cluster.probe(Probe::Tcp, Duration::from_millis(10));
+    cluster.wait_for_service(&clients);
+    assert_eq!(cluster.a.ipvs().services, [], "the old table is gone too");
+    assert_eq!(cluster.journal().find("a", since, "partner dead"), None);
+}
+
+#[test]
+fn an_active_start_makes_the_table_what_the_file_says() {
+    let mut cluster = with_dirty_a();
+    cluster.b.stop();
+    let host = &cluster.a.host;
+    host.exec("ipvsadm -A -t 10.0.0.77:99 -s rr");
+    host.exec("ipvsadm -a -t 10.0.0.77:99 -r 10.1.0.77:99 -m -w 1");
+    host.exec("ipvsadm -a -t 10.0.0.50:80 -r 10.1.0.78:80 -m -w 1");
+    // Someone changed the file meanwhile: another VIP, another scheduler.
+    let moved = Ipv4Addr::new(10, 0, 0, 60);
+    cluster.config.virtual_server("web").set("address", format!("{moved} eth0:1")).set("scheduler", "wrr");
+    cluster.configure();
+    cluster.a.start(&["--forceactive"]);
+    wait_until(LIMIT, "the new service is complete", || {
+        cluster.a.ipvs().service("TCP 10.0.0.60:80").is_some_and(|service| service.destinations.len() == 2)
+    });
+    let table = cluster.a.ipvs();
+    assert_eq!(table.services.len(), 1, "foreign and old services are gone: {table:?}");
+    assert_eq!(table.services[0].scheduler, "wrr");
+    wait_until(LIMIT, "the new VIP is up", || cluster.a.holds(moved));
+    wait_until(LIMIT, "the old VIP is gone", || !cluster.a.holds(VIP));
+}
+
+#[test]
+fn what_is_already_right_is_not_touched() {
+    let mut cluster = with_dirty_a();
+    cluster.b.stop();
+    let clients = cluster.probe(Probe::Tcp, Duration::from_millis(10));
+    cluster.wait_for_service(&clients);
+    let since = cluster.journal().now();
+    cluster.a.start(&["--forceactive"]);
+    wait_until(LIMIT, "nannies watch again", || cluster.a.host.processes_named("nanny").len() == 2);
+    cluster.a.wait_for_log(since, "[ active ] making", LIMIT);
+    wait_until(LIMIT, "a second of probes", || clients.report().since(since).samples.len() >= 100);
+    let report = clients.stop().since(since);
+    println!("restart in place: {report}");
+    assert!(report.longest_gap() < Duration::from_millis(250), "{report}");
+}
+
+#[test]
+fn stale_pid_files_do_not_matter() {
+    let mut cluster = Cluster::builder(Forwarding::Nat).build();
+    // A process that lives and is none of ours.
+    let bystander = cluster.a.host.spawn("/bin/sleep".as_ref(), &["1000"]);
+    for file in ["/run/pulse.pid", "/run/lvs.pid"] {
+        cluster.a.host.write(file, &format!("{}\n", bystander.pid()));
+    }
+    let (pulse, lvs) = (daemon("pulse"), daemon("lvs"));
+    let command = format!("{} --forceactive --lvsd {}", pulse.display(), lvs.display());
+    cluster.a.host.exec(&command);
+    wait_until(LIMIT, "the daemon serves", || cluster.a.holds(VIP));
+    let written = || cluster.a.host.read("/run/pulse.pid").unwrap_or_default();
+    let pid = wait_until_pid(&cluster, &written);
+    assert_ne!(pid, bystander.pid().as_raw());
+    cluster.a.host.exec(&format!("kill {pid}"));
+    wait_until(LIMIT, "the daemon ends and takes the VIP along", || {
+        !cluster.a.holds(VIP) && cluster.a.host.processes().len() == 1
+    });
+    assert!(cluster.a.host.read("/run/pulse.pid").is_err(), "its pid file goes with it");
+    cluster.a.configure(&cluster.config);
+    drop(bystander);
+    cluster.a.start(&["--forceactive"]);
+    wait_until(LIMIT, "and it starts again", || cluster.a.holds(VIP));
+}
+
+fn wait_until_pid(cluster: &Cluster, written: &dyn Fn() -> String) -> i32 {
+    let is_pulse = || {
+        let pid: i32 = written().trim().parse().ok()?;
+        cluster.a.host.processes_named("pulse").iter().any(|known| known.as_raw() == pid).then_some(pid)
+    };
+    wait_until(LIMIT, "the pid file names pulse", || is_pulse().is_some());
+    is_pulse().expect("a pid")
+}

@@ -1,0 +1,103 @@
+//! Large configurations.
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "helpers of tests may do what tests do")]
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::time::Duration;
+
+use testbed::{addresses, wait_until, Cluster, Forwarding, Virtual, WireWatch};
+
+/// The `index`-th of 1000 addresses from 10.`net`.4.0 on.
+fn numbered(net: u8, index: u16) -> Ipv4Addr {
+    Ipv4Addr::new(10, net, 4 + (index / 250) as u8, 1 + (index % 250) as u8)
+}
+
+#[test]
+fn a_thousand_vips_move_at_once() {
+    let mut cluster = Cluster::builder(Forwarding::Direct).real_servers(1).build();
+    let real = cluster.real_servers[0].address;
+    cluster.config.virtuals.clear();
+    for index in 0..1000 {
+        let block = Virtual::new(&format!("v{index}"))
+            .with("address", format!("{} eth0:{}", numbered(0, index), index + 1))
+            .with("vip_nmask", "255.255.255.255")
+            .with("port", 80);
+        // Services without servers, but for one: this is about addresses.
+        cluster.config.virtuals.push(if index == 0 { block.with_server("real1", real, 1) } else { block });
+    }
+    cluster.configure();
+    cluster.a.start(&["--forceactive"]);
+    let vips = |director: &testbed::Director| {
+        addresses(&director.host).iter().filter(|(_, address)| address.octets()[2] >= 4).count()
+    };
+    let limit = Duration::from_secs(60);
+    wait_until(limit, "a has 1000 VIPs", || vips(&cluster.a) == 1000);
+    wait_until(limit, "and 1000 services", || cluster.a.ipvs().services.len() == 1000);
+    cluster.b.start(&[]);
+    let wire = WireWatch::start(&cluster.client);
+    let on_b = WireWatch::start(&cluster.b.host);
+    wait_until(limit, "b hears a", || on_b.heartbeats(Ipv4Addr::new(10, 0, 0, 1)).len() >= 2);
+
+    let stopped = cluster.journal().now();
+    assert!(cluster.a.stop().success());
+    assert_eq!(vips(&cluster.a), 0, "an orderly stop leaves none");
+    wait_until(limit, "b has 1000 VIPs", || vips(&cluster.b) == 1000);
+    let moved = cluster.journal().now();
+    let announced = || {
+        wire.gratuitous()
+            .iter()
+            .filter(|frame| frame.at >= stopped)
+            .map(|frame| frame.sender_address)
+            .collect::<BTreeSet<_>>()
+    };
+    wait_until(limit, "all are announced", || announced().len() == 1000);
+    let done = cluster.journal().now();
+    let activated = cluster.journal().find("b", stopped, "activating lvs").expect("b says so").at;
+    println!(
+        "1000 VIPs: stop of a to b active {:?}, to all VIPs {:?}, to all announced {:?}",
+        activated - stopped,
+        moved - stopped,
+        done - stopped
+    );
+    assert!(moved - activated < Duration::from_secs(2), "all addresses within two seconds of the decision");
+    assert!(done - activated < Duration::from_secs(3), "and announced within three");
+}
+
+#[test]
+fn a_thousand_real_servers_are_watched() {
+    let mut cluster = Cluster::builder(Forwarding::Nat).real_servers(1).build();
+    let host = &cluster.real_servers[0].host;
+    host.ip(&(0..1000).map(|index| format!("addr add {}/32 dev lo", numbered(1, index))).collect::<Vec<_>>());
+    for director in [&cluster.a, &cluster.b] {
+        director.host.exec(&format!("ip route add 10.1.4.0/22 via {}", cluster.real_servers[0].address));
+    }
+    let web = cluster.config.virtual_server("web");
+    web.remove_server("real1").set("timeout", 10).set("reentry", 10);
+    for index in 0..1000 {
+        web.add_server(&format!("r{index}"), numbered(1, index), 1);
+    }
+    cluster.configure();
+    cluster.a.start(&["--forceactive"]);
+    let count = || cluster.a.ipvs().services.first().map_or(0, |service| service.destinations.len());
+    let limit = Duration::from_secs(120);
+    let complete = wait_until(limit, "1000 servers are in service", || count() == 1000);
+    let nannies = cluster.a.host.processes_named("nanny");
+    assert_eq!(nannies.len(), 1000);
+    let private: u64 = nannies.iter().map(|pid| private_kib(pid.as_raw())).sum();
+    println!("1000 real servers in service after {complete:?}; nannies use {} KiB each", private / 1000);
+
+    cluster.real_servers[0].server.stop();
+    let out = wait_until(limit, "all are taken out", || count() == 0);
+    println!("all out {out:?} after they went down");
+    let since = cluster.journal().now();
+    assert!(cluster.a.stop().success());
+    println!("stopped within {:?}", cluster.journal().now() - since);
+    assert!(cluster.a.host.processes().is_empty(), "no nanny is left");
+}
+
+/// Private memory of a process.
+fn private_kib(pid: i32) -> u64 {
+    let map = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).unwrap_or_default();
+    let value = |line: &str| line.split_whitespace().nth(1).and_then(|number| number.parse::<u64>().ok());
+    map.lines().filter(|line| line.starts_with("Private_")).filter_map(value).sum()
+}
