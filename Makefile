@@ -28,6 +28,10 @@ unit: ## run the tests that need no IPVS
 scenarios: ## run the end-to-end scenarios against target/release (SCENARIOS="nat crash" for some)
 	tests/lab/run-scenarios $(SCENARIOS)
 
+demo: packages build ## show the suite at work in the terminal (KEEP=1 leaves it up to look around)
+	cargo build -p testbed --bin demo
+	KEEP=$(KEEP) LAB_TERMINAL=$(KEEP) LAB_TIME_LIMIT=$(if $(KEEP),86400,300) tests/lab/in-ipvs-kernel target/debug/demo
+
 fmt: ## format the code
 	cargo fmt
 
