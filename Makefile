@@ -8,7 +8,7 @@ DESTDIR ?=
 INSTALL ?= install
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build test unit scenarios demo fmt lint doc man-lint install
+.PHONY: help packages build test unit lab-check scenarios demo fmt lint doc man-lint install
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -19,11 +19,14 @@ packages: ## install the Debian packages that test, demo and lint use
 build: ## build the suite into target/release
 	cargo build --release
 
-test: packages build unit scenarios ## run all tests; the scenarios in a kernel with IPVS
+test: packages build unit lab-check scenarios ## run all tests; the scenarios in a kernel with IPVS
 
 unit: ## run the tests that need no IPVS
 	cargo test --workspace --exclude testbed
 	cargo test -p testbed --lib
+
+lab-check: ## check that the lab boots a kernel with IPVS and keeps its promises
+	tests/lab/check
 
 scenarios: ## run the end-to-end scenarios against target/release (SCENARIOS="nat crash" for some)
 	tests/lab/run-scenarios $(SCENARIOS)
