@@ -1,6 +1,6 @@
 //! What goes into the state machines and what comes out.
 
-use crate::Message;
+use crate::{Message, ProgramResult};
 
 /// Result of one check.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,15 +20,6 @@ pub enum Force {
     Down,
 }
 
-/// What the load command gave.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum LoadReply {
-    /// It exited with 0 and wrote this.
-    Output(Vec<u8>),
-    /// It could not be run, failed or took too long.
-    Failed,
-}
-
 /// What happens to a monitor.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Input {
@@ -37,7 +28,7 @@ pub enum Input {
     /// A check, asked for by [`Output::StartCheck`], ended.
     Checked(Verdict),
     /// The load command, asked for by [`Output::ReadLoad`], ended.
-    Load(LoadReply),
+    Load(ProgramResult),
     /// The administrator imposes a verdict; checks stop.
     Force(Force),
     /// The administrator wants checks again, the next one at once (HUP).

@@ -29,7 +29,7 @@ mod weight;
 
 pub use command::split_command;
 pub use escape::unescape;
-pub use event::{Change, Force, Input, LoadReply, Output, Verdict};
+pub use event::{Change, Force, Input, Output, Verdict};
 pub use failover::Failover;
 pub use load::load_average;
 pub use message::{Endpoint, Message};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::weight::{loaded_weight, ramped_weight, start_weight};
-use crate::{load_average, Change, Endpoint, Force, Input, LoadReply, Message, Output, Verdict};
+use crate::{load_average, Change, Endpoint, Force, Input, Message, Output, ProgramResult, Verdict};
 
 /// Weights double at most once in about so many seconds.
 const RAMP_PERIOD: u32 = 20;
@@ -97,7 +97,7 @@ impl Monitor {
             (_, Phase::Ended) => Vec::new(),
             (Input::Timer, Phase::Pause(until)) if now >= until => self.check(),
             (Input::Checked(verdict), Phase::Check) => self.checked(now, verdict),
-            (Input::Load(reply), Phase::Load) => self.loaded(now, reply),
+            (Input::Load(result), Phase::Load) => self.loaded(now, result),
             (Input::Force(Force::Up), _) => self.force_up(),
             (Input::Force(Force::Down), _) => self.force_down(),
             (Input::Release, phase) => self.release(phase),
@@ -180,10 +180,13 @@ impl Monitor {
         outputs.push(Output::Change(Change::Weight(weight)));
     }
 
-    fn loaded(&mut self, now: Duration, reply: LoadReply) -> Vec<Output> {
+    fn loaded(&mut self, now: Duration, result: ProgramResult) -> Vec<Output> {
         self.phase = Phase::Pause(now + self.interval());
-        let LoadReply::Output(text) = reply else {
-            return vec![Output::Log(Message::ExitedAbnormally), Output::Log(Message::LoadFailed)];
+        let text = match result {
+            ProgramResult::Output(text) => text,
+            failure => {
+                return failure.message().into_iter().chain([Message::LoadFailed]).map(Output::Log).collect()
+            }
         };
         let text = String::from_utf8_lossy(&text);
         let Some(load) = load_average(&text) else {

@@ -152,7 +152,7 @@ fn load_follows_slow_start() {
         assert_eq!(rig.feed(Input::Checked(Up)).last(), Some(&Output::ReadLoad));
         assert_eq!(rig.monitor.next_deadline(), None);
         let reply = format!("load average: {load}, 1.00, 1.00\n");
-        let outputs = rig.feed(Input::Load(LoadReply::Output(reply.into_bytes())));
+        let outputs = rig.feed(Input::Load(ProgramResult::Output(reply.into_bytes())));
         changes.extend(outputs.into_iter().filter(|output| matches!(output, Output::Change(_))));
     }
     let weights = [6, 7, 4].map(|weight| Output::Change(Change::Weight(weight)));
@@ -161,7 +161,7 @@ fn load_follows_slow_start() {
     rig.seconds += 11;
     rig.feed(Input::Timer);
     rig.feed(Input::Checked(Up));
-    rig.feed(Input::Load(LoadReply::Failed));
+    rig.feed(Input::Load(ProgramResult::Failed));
     assert_eq!(rig.record.last().unwrap(), "failed to read remote load");
 }
 

@@ -2,7 +2,7 @@
 
 use crate::{Endpoint, Message, Verdict};
 
-/// How a program ended.
+/// How a program (or the load command) ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProgramResult {
     /// It exited with 0 and wrote this.
@@ -11,6 +11,17 @@ pub enum ProgramResult {
     Failed,
     /// It took too long and was killed.
     TimedOut,
+}
+
+impl ProgramResult {
+    /// What to log if there is no output.
+    pub fn message(&self) -> Option<Message> {
+        match self {
+            Self::Output(_) => None,
+            Self::Failed => Some(Message::ExitedAbnormally),
+            Self::TimedOut => Some(Message::ProgramTimeout),
+        }
+    }
 }
 
 /// The verdict on `server`, and what to log.
@@ -23,22 +34,16 @@ pub fn program_verdict(
     expect: Option<&[u8]>,
     server: Endpoint,
 ) -> (Verdict, Vec<Message>) {
-    let failure = match result {
-        ProgramResult::Output(output) => {
-            return match expect {
-                Some(expect) if is_expected(output, expect) => (Verdict::Up, Vec::new()),
-                Some(_) => (Verdict::Down, vec![Message::ProgramUnexpected(server)]),
-                None => (Verdict::Down, vec![Message::ProgramExpectMissing]),
-            };
+    let problem = match (result, expect) {
+        (ProgramResult::Output(output), Some(expect)) if is_expected(output, expect) => {
+            return (Verdict::Up, Vec::new());
         }
-        ProgramResult::Failed => Message::ExitedAbnormally,
-        ProgramResult::TimedOut => Message::ProgramTimeout,
+        (ProgramResult::Output(_), Some(_)) => Message::ProgramUnexpected(server),
+        (ProgramResult::Output(_), None) => Message::ProgramExpectMissing,
+        (_, Some(_)) => Message::ProgramSilent(server),
+        (_, None) => Message::ProgramBothMissing,
     };
-    let consequence = match expect {
-        Some(_) => Message::ProgramSilent(server),
-        None => Message::ProgramBothMissing,
-    };
-    (Verdict::Down, vec![failure, consequence])
+    (Verdict::Down, result.message().into_iter().chain([problem]).collect())
 }
 
 fn is_expected(output: &[u8], expect: &[u8]) -> bool {

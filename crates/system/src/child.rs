@@ -2,7 +2,7 @@
 
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -208,6 +208,18 @@ fn die_with_parent(signal: Option<Signal>, parent: libc::pid_t) -> io::Result<()
     } else {
         Err(io::Error::from_raw_os_error(libc::ESRCH))
     }
+}
+
+/// Takes over the descriptor whose number the parent left in an environment variable; it is not passed on:
+/// the variable is removed, the descriptor becomes close-on-exec. Call it once, before other descriptors are
+/// opened. Nothing if the variable is absent or names no open descriptor above the standard streams.
+pub fn take_inherited(variable: &str) -> Option<OwnedFd> {
+    let number = std::env::var(variable).ok()?.parse::<RawFd>().ok().filter(|&number| number > 2)?;
+    std::env::remove_var(variable);
+    // SAFETY: plain fcntl(2); it fails for a number that is not open.
+    check(unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) }).ok()?;
+    // SAFETY: it is open, was opened by the parent for us, and nothing else in this process knows of it.
+    Some(unsafe { OwnedFd::from_raw_fd(number) })
 }
 
 /// Collects every child that has ended, without waiting.

@@ -22,6 +22,8 @@ pub enum Kind {
     Text,
     /// A number of C's `int`, in C notation: `16`, `0x10` and `020` are the same.
     Integer,
+    /// A number of 32 bits, in C notation; a negative one means its two's complement.
+    Word,
     /// Whatever the named option takes: another spelling of it, not shown in help.
     Alias(&'static str),
 }
@@ -53,6 +55,11 @@ impl Opt {
     /// `--long=INT`
     pub const fn integer(long: &'static str) -> Self {
         Self::new(long, Kind::Integer)
+    }
+
+    /// `--long=INT`, for firewall marks: unsigned, but the original wrote and read them as signed.
+    pub const fn word(long: &'static str) -> Self {
+        Self::new(long, Kind::Word)
     }
 
     /// `--long` as a hidden other spelling of `--target`, an option of the same table.
@@ -116,7 +123,7 @@ pub struct Values(Vec<(&'static str, Value)>);
 enum Value {
     Set,
     Text(OsString),
-    Integer(i32),
+    Integer(i64),
 }
 
 impl<'a> Options<'a> {
@@ -164,8 +171,18 @@ impl Values {
         self.text(long).map(OsStrExt::as_bytes)
     }
 
-    /// The value of a number option.
+    /// The value of an [`Opt::integer`].
     pub fn integer(&self, long: &str) -> Option<i32> {
+        self.number(long).and_then(|number| i32::try_from(number).ok())
+    }
+
+    /// The value of an [`Opt::word`].
+    pub fn word(&self, long: &str) -> Option<u32> {
+        // In range, so that truncation is the two's complement.
+        self.number(long).map(|number| number as u32)
+    }
+
+    fn number(&self, long: &str) -> Option<i64> {
         match self.find(long) {
             Some(Value::Integer(number)) => Some(*number),
             _ => None,

@@ -9,6 +9,9 @@ use std::sync::Arc;
 use nix::sys::signal::{sigprocmask, SigHandler, SigSet, SigmaskHow, Signal};
 use signal_hook::low_level;
 
+/// Numbers of the signals that daemons deal with.
+pub use signal_hook::consts::{SIGCHLD, SIGHUP, SIGINT, SIGPIPE, SIGTERM, SIGUSR1, SIGUSR2};
+
 /// One more than the highest signal number of Linux.
 const SIGNALS: usize = 65;
 

@@ -53,7 +53,7 @@ fn shown<'a>(options: &Options<'a>) -> impl Iterator<Item = &'a Opt> + use<'a> {
 fn value(option: &Opt) -> &'static str {
     match option.kind {
         Kind::Text => "=STRING",
-        Kind::Integer => "=INT",
+        Kind::Integer | Kind::Word => "=INT",
         Kind::Flag | Kind::Alias(_) => "",
     }
 }

@@ -59,7 +59,7 @@ impl Parser<'_> {
     fn bundle(&mut self, word: &OsStr, mut letters: &[u8], words: Words<'_>) -> Result<(), Stop> {
         while let [letter, rest @ ..] = letters {
             let found = self.find_short(*letter).ok_or_else(|| self.bad(word, "unknown option"))?;
-            if matches!(found, Found::Option(_, Kind::Text | Kind::Integer)) {
+            if matches!(found, Found::Option(_, Kind::Text | Kind::Integer | Kind::Word)) {
                 let attached = (!rest.is_empty()).then(|| rest.strip_prefix(b"=").unwrap_or(rest));
                 return self.take(word, &found, attached, words);
             }
@@ -99,11 +99,12 @@ impl Parser<'_> {
                 (value.clone(), value)
             }
         };
+        let number =
+            |highest: i64| integer(value.as_bytes(), highest).map_err(|reason| self.bad(&blamed, reason));
         let value = match kind {
-            Kind::Integer => {
-                Value::Integer(integer(value.as_bytes()).map_err(|reason| self.bad(&blamed, reason))?)
-            }
-            _ => Value::Text(value),
+            Kind::Integer => Value::Integer(number(i32::MAX.into())?),
+            Kind::Word => Value::Integer(number(u32::MAX.into())?),
+            Kind::Text | Kind::Flag | Kind::Alias(_) => Value::Text(value),
         };
         self.values.set(name, value);
         Ok(())
@@ -142,8 +143,8 @@ impl Parser<'_> {
     }
 }
 
-/// Reads a number as strtoll(3) with base 0 does; an empty text is 0.
-fn integer(text: &[u8]) -> Result<i32, &'static str> {
+/// Reads a number as strtoll(3) with base 0 does; an empty text is 0. From -2³¹ to `highest`.
+fn integer(text: &[u8], highest: i64) -> Result<i64, &'static str> {
     const INVALID: &str = "invalid numeric value";
     const RANGE: &str = "number too large or too small";
     if text.is_empty() {
@@ -169,5 +170,5 @@ fn integer(text: &[u8]) -> Result<i32, &'static str> {
         value.checked_mul(radix.into())?.checked_add(digit.into())
     });
     let value = magnitude.map(|value| if negative { -value } else { value });
-    value.and_then(|value| i32::try_from(value).ok()).ok_or(RANGE)
+    value.filter(|value| (i32::MIN.into()..=highest).contains(value)).ok_or(RANGE)
 }

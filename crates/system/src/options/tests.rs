@@ -54,6 +54,19 @@ fn accepted_lines() {
     assert!(run(&["--quiesce-server"]).unwrap().flag("regex"));
 }
 
+#[test]
+fn marks_have_32_bits() {
+    let table = [Opt::word("fwmark").short('f')];
+    let mark = |text: &str| {
+        let line = ["t", "-f", text].map(OsString::from);
+        Options::new("prog", &table).parse(line).ok().and_then(|values| values.word("fwmark"))
+    };
+    for (text, expected) in [("7", 7), ("2147483649", 2_147_483_649), ("-2147483647", 2_147_483_649)] {
+        assert_eq!(mark(text), Some(expected));
+    }
+    assert_eq!(mark("4294967296"), None);
+}
+
 /// What popt 1.18 refuses, and the words of it.
 #[test]
 fn refused_lines() {

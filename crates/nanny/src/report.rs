@@ -1,0 +1,189 @@
+//! What becomes of a verdict: a line to lvs, or a change of the IPVS table.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsFd, OwnedFd};
+
+use health::Change;
+use ipvs::{Backend, Destination, DestinationKey, Error, ErrorKind, Operation, Protocol, ServiceKey};
+use system::ipvs::{Kernel, Program};
+
+use crate::cli::{Config, IPVSADM};
+
+/// Environment variable with the number of the descriptor on which lvs takes verdicts.
+///
+/// Each verdict is a line: `up WEIGHT` (available), `weight WEIGHT` (still available, with another weight),
+/// `quiesce` (weight 0, keep the entry), `down` (remove the entry).
+pub const STATUS_VARIABLE: &str = "PIRANHA_STATUS_FD";
+
+/// Where verdicts go.
+pub enum Reporter {
+    /// Nowhere (`--norun`, fos).
+    Nobody,
+    /// To lvs, the only writer of the IPVS table.
+    Parent(File),
+    /// To the program that `--ipvsadm` names.
+    Program(Program),
+    /// To the kernel. The connection to it is made when it is needed.
+    Kernel(Option<Kernel>),
+}
+
+/// Why a verdict could not be reported.
+#[derive(Debug)]
+pub enum Refused {
+    /// lvs does not read any more.
+    ParentGone,
+    /// The table could not be changed; what is known of the reason.
+    Failed(String),
+}
+
+impl Reporter {
+    /// The reporter that the command line and the environment ask for.
+    pub fn new(config: &Config, status: Option<OwnedFd>) -> Self {
+        match status {
+            _ if config.dry_run || config.failover => Self::Nobody,
+            Some(pipe) => Self::Parent(pipe.into()),
+            None if config.ipvsadm == IPVSADM => Self::Kernel(None),
+            None => Self::Program(Program::new(&config.ipvsadm)),
+        }
+    }
+
+    /// Another handle on the pipe to the parent, if there is one.
+    pub fn parent(&self) -> Option<OwnedFd> {
+        match self {
+            Self::Parent(pipe) => pipe.as_fd().try_clone_to_owned().ok(),
+            _ => None,
+        }
+    }
+
+    /// Reports a change.
+    ///
+    /// # Errors
+    /// [`Refused::Failed`] if the table was not changed. For the kernel it is no error that what is to be
+    /// added is there, or that what is to be removed is gone.
+    pub fn report(&mut self, config: &Config, change: Change) -> Result<(), Refused> {
+        match self {
+            Self::Nobody => Ok(()),
+            Self::Parent(pipe) => {
+                pipe.write_all(status_line(change).as_bytes()).map_err(|_| Refused::ParentGone)
+            }
+            Self::Program(program) => program.run(&arguments(config, change)).map_err(Refused::Failed),
+            Self::Kernel(kernel) => edit(kernel, config, change).map_err(Refused::Failed),
+        }
+    }
+}
+
+fn status_line(change: Change) -> String {
+    match change {
+        Change::Add(weight) | Change::Readmit(weight) => format!("up {weight}\n"),
+        Change::Weight(weight) => format!("weight {weight}\n"),
+        Change::Quiesce => "quiesce\n".to_owned(),
+        Change::Remove => "down\n".to_owned(),
+    }
+}
+
+/// ipvsadm's arguments. The virtual address is passed on as it was given, even if it is none.
+fn arguments(config: &Config, change: Change) -> Vec<String> {
+    let (command, weight) = match change {
+        Change::Add(weight) => ("-a", Some(weight)),
+        Change::Readmit(weight) | Change::Weight(weight) => ("-e", Some(weight)),
+        Change::Quiesce => ("-e", Some(0)),
+        Change::Remove => ("-d", None),
+    };
+    let [option, service] = match (config.mark, config.service.udp) {
+        (0, false) => ["-t".to_owned(), format!("{}:{}", config.virtual_text, config.virtual_port)],
+        (0, true) => ["-u".to_owned(), format!("{}:{}", config.virtual_text, config.virtual_port)],
+        (mark, _) => ["-f".to_owned(), mark.to_string()],
+    };
+    let mut words = vec![command.to_owned(), option, service, "-r".to_owned(), config.server.to_string()];
+    if let Some(weight) = weight {
+        words.extend([config.forwarding.option().to_owned(), "-w".to_owned(), weight.to_string()]);
+    }
+    words
+}
+
+fn edit(kernel: &mut Option<Kernel>, config: &Config, change: Change) -> Result<(), String> {
+    let kernel = match kernel {
+        Some(kernel) => kernel,
+        None => kernel.insert(Kernel::open().map_err(|error| error.to_string())?),
+    };
+    let key = service_key(config)?;
+    let destination = |weight| Destination {
+        key: DestinationKey { address: config.server.address, port: config.server.port },
+        forwarding: config.forwarding,
+        weight,
+    };
+    let result = match change {
+        Change::Add(weight) => {
+            match apply(kernel, Operation::AddDestination(key, destination(weight))) {
+                // Left over from a monitor that was killed.
+                Err(Error { kind: ErrorKind::Exists, .. }) => {
+                    apply(kernel, Operation::EditDestination(key, destination(weight)))
+                }
+                result => result,
+            }
+        }
+        Change::Readmit(weight) | Change::Weight(weight) => {
+            apply(kernel, Operation::EditDestination(key, destination(weight)))
+        }
+        Change::Quiesce => apply(kernel, Operation::EditDestination(key, destination(0))),
+        Change::Remove => apply(kernel, Operation::DeleteDestination(key, destination(0).key)),
+    };
+    match result {
+        // Taken out by somebody else.
+        Err(error) if error.is_missing() && !matches!(change, Change::Add(_)) => Ok(()),
+        result => result.map_err(|error| error.to_string()),
+    }
+}
+
+fn apply(kernel: &mut Kernel, operation: Operation) -> Result<(), Error> {
+    kernel.apply(&[operation]).pop().unwrap_or(Ok(()))
+}
+
+fn service_key(config: &Config) -> Result<ServiceKey, String> {
+    if config.mark != 0 {
+        return Ok(ServiceKey::FwMark(config.mark));
+    }
+    let address = config.virtual_text.parse().map_err(|_| format!("bad address {}", config.virtual_text))?;
+    let protocol = if config.service.udp { Protocol::Udp } else { Protocol::Tcp };
+    Ok(ServiceKey::Address { protocol, address, port: config.virtual_port })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_for_lvs() {
+        let cases = [
+            (Change::Add(3), "up 3\n"),
+            (Change::Readmit(1), "up 1\n"),
+            (Change::Weight(6), "weight 6\n"),
+            (Change::Quiesce, "quiesce\n"),
+            (Change::Remove, "down\n"),
+        ];
+        for (change, line) in cases {
+            assert_eq!(status_line(change), line);
+        }
+    }
+
+    #[test]
+    fn vectors_for_ipvsadm() {
+        let line = |extra: &str, change| {
+            let line = format!("nanny --lvs -h 10.0.0.2 -p 80 -r 8080 -V 10.0.0.100 {extra}");
+            let config = crate::cli::parse(line.split_whitespace().map(Into::into)).unwrap();
+            arguments(&config, change).join(" ")
+        };
+        let cases = [
+            ("", Change::Add(3), "-a -t 10.0.0.100:80 -r 10.0.0.2:8080 -m -w 3"),
+            ("-M g", Change::Weight(6), "-e -t 10.0.0.100:80 -r 10.0.0.2:8080 -g -w 6"),
+            ("-M ipip", Change::Quiesce, "-e -t 10.0.0.100:80 -r 10.0.0.2:8080 -i -w 0"),
+            ("-M t -u", Change::Readmit(1), "-e -u 10.0.0.100:80 -r 10.0.0.2:8080 -i -w 1"),
+            ("-f 2147483649", Change::Add(1), "-a -f 2147483649 -r 10.0.0.2:8080 -m -w 1"),
+            ("-f 7 -u", Change::Remove, "-d -f 7 -r 10.0.0.2:8080"),
+        ];
+        for (extra, change, expected) in cases {
+            assert_eq!(line(extra, change), expected, "{extra}");
+        }
+    }
+}
