@@ -321,3 +321,12 @@ fn collect(remaining: &mut Vec<Pid>, ended: &mut Vec<(Pid, Exit)>, deadline: Dur
 #[cfg(test)]
 #[path = "child_tests.rs"]
 mod tests;
+
+/// A pipe that nobody ever writes to: its first end reads end-of-file once the process that keeps the second is
+/// gone, however it went. Both are closed on exec unless inherited.
+///
+/// # Errors
+/// Those of pipe2(2).
+pub fn lifeline() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?)
+}

@@ -1,7 +1,7 @@
 //! Reading lvs.cf from a file.
 
 use crate::resolver::SystemResolver;
-use lvs_cf::{Config, Error, ErrorKind};
+use lvs_cf::{Colour, Config, Diagnostic, Error, ErrorKind};
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
@@ -34,6 +34,27 @@ pub enum LoadError {
         /// What was read, for [`lvs_cf::Diagnostic::render`].
         source: Vec<u8>,
     },
+}
+
+impl LoadError {
+    /// The line of the first error; 0 when it is about the whole file.
+    pub fn line(&self) -> u32 {
+        match self {
+            LoadError::Open { .. } => 0,
+            LoadError::Parse { error, .. } => error.line,
+        }
+    }
+
+    /// What is wrong and where, over several lines, for whoever has to mend it: the system's reason, or the place
+    /// in the file with a mark below it.
+    pub fn details(&self) -> String {
+        match self {
+            LoadError::Open { path, error } => format!("{}: {error}", path.display()),
+            LoadError::Parse { path, error, source } => {
+                Diagnostic::from(error).render(&path.display().to_string(), source, Colour::Never)
+            }
+        }
+    }
 }
 
 impl fmt::Display for LoadError {

@@ -5,3 +5,23 @@ mod program;
 
 pub use kernel::Kernel;
 pub use program::Program;
+
+use std::ffi::OsStr;
+use std::io;
+
+use ipvs::Backend;
+
+/// Where `ipvsadm =` points unless lvs.cf says otherwise.
+pub const STANDARD_PROGRAM: &str = "/sbin/ipvsadm";
+
+/// The backend that lvs.cf's `ipvsadm` key asks for: the kernel itself for the standard path, else that program.
+///
+/// # Errors
+/// Those of [`Kernel::open`].
+pub fn backend(program: &OsStr) -> io::Result<Box<dyn Backend>> {
+    if program == STANDARD_PROGRAM {
+        Ok(Box::new(Kernel::open()?))
+    } else {
+        Ok(Box::new(Program::new(program)))
+    }
+}

@@ -1,0 +1,17 @@
+//! Run from a build tree, the suite's programs find each other beside themselves.
+
+use std::ffi::{OsStr, OsString};
+use std::path::Path;
+
+/// The first of `names` that lies beside this program, when this program does not lie where `standard` does;
+/// otherwise `standard`.
+pub fn or(standard: &str, names: &[&str]) -> OsString {
+    let installed = OsString::from(standard);
+    let Ok(program) = std::env::current_exe() else { return installed };
+    let Some(here) = program.parent() else { return installed };
+    if Path::new(standard).parent() == Some(here) {
+        return installed;
+    }
+    let beside = names.iter().map(|name| here.join(OsStr::new(name)));
+    beside.into_iter().find(|path| path.is_file()).map_or(installed, |path| path.into_os_string())
+}
