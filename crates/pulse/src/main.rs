@@ -1,3 +1,205 @@
 //! pulse: heartbeats, election, virtual addresses and announcements of one director.
+//!
+//! ```text
+//!  sockets ──┐                        ┌── sockets     heartbeats out
+//!  signals ──┼── runtime ── election ─┼── director ── addresses, announcements, lvs, sync daemon, hooks
+//!  children ─┘                        └── log
+//! ```
+//!
+//! The election (crate `heartbeat`) decides; everything here carries out.
 
-fn main() {}
+mod arp;
+mod cli;
+mod controller;
+mod director;
+mod hooks;
+mod runtime;
+mod settings;
+mod sockets;
+mod sync;
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use heartbeat::{Message, Role};
+use lvs_cf::{Config, ServiceKind};
+use system::config::LoadError;
+use system::daemon::{daemonise, Detach, PidFile, PidFileError, Readiness};
+use system::logging::{open_syslog, Logging, Sink};
+use system::options::Stop;
+use system::pair::{self, Pair};
+use system::signals::{self, Signals};
+use system::vip::{self, Addresses};
+
+use crate::cli::Request;
+use crate::controller::Program;
+use crate::director::Director;
+use crate::runtime::{tell, Pulse};
+use crate::sockets::Sockets;
+
+const PID_FILE: &str = "/var/run/pulse.pid";
+
+/// What the original's main returned as -1.
+const FAILED: u8 = 255;
+
+fn main() -> ExitCode {
+    match cli::parse(std::env::args_os()).and_then(|request| start(&request)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(stop) => ExitCode::from(stop.print()),
+    }
+}
+
+fn start(request: &Request) -> Result<(), Stop> {
+    let sink = if request.foreground || request.test { Sink::Stdout } else { Sink::Syslog };
+    Logging { ident: cli::PROGRAM, prefix: cli::PROGRAM, sink, verbose: request.verbose }.init();
+
+    let mut config = load(request)?;
+    let mut addresses = Addresses::open().map_err(|error| Stop::error(format!("pulse: {error}")))?;
+    let pair = find_role(&config, &mut addresses)?;
+    check_backup(&mut config);
+    check_services(&config, request)?;
+    if request.test {
+        plan(&config, &pair, request);
+        return Ok(());
+    }
+    let sockets = Sockets::bind(&pair).map_err(|error| {
+        tell(&Message::BindFailed(error.to_string()));
+        Stop::error("pulse: cannot create heartbeat socket. running as root?")
+    })?;
+    let (readiness, pid_file) = detach(request)?;
+    if !pair.primary && !config.backup_active {
+        tell(&Message::BackupNotWanted);
+        return Err(Stop { text: Vec::new(), status: fail(readiness, FAILED) });
+    }
+    let result = serve(request, config, pair, addresses, sockets, readiness);
+    drop(pid_file);
+    result.map_err(|error| {
+        tell(&Message::PollFailed(error.to_string()));
+        Stop { text: Vec::new(), status: FAILED }
+    })
+}
+
+fn serve(
+    request: &Request,
+    config: Config,
+    pair: Pair,
+    addresses: Addresses,
+    sockets: Sockets,
+    readiness: Option<Readiness>,
+) -> std::io::Result<()> {
+    let settings = settings::of(&config, &pair, request.force_active);
+    tell(&Message::Starting(settings.role));
+    let signals = handlers()?;
+    // Made after the sockets: when this process is killed, the kernel closes the heartbeat port before lvs sees
+    // the end of the lifeline and says goodbye from the same port.
+    let (reader, _lifeline) = system::child::lifeline()?;
+    let lvs = Program { path: request.lvs.clone(), arguments: lvs_arguments(request), lifeline: reader };
+    let director = Director::new(config, addresses, lvs);
+    let pulse = Pulse { path: request.configfile.clone(), pair, settings, sockets, director, signals };
+    if let Some(readiness) = readiness {
+        readiness.ready();
+    }
+    runtime::run(pulse)
+}
+
+fn load(request: &Request) -> Result<Config, Stop> {
+    system::config::load(&request.configfile).map_err(|error| {
+        Stop::error(match &error {
+            LoadError::Open { .. } => format!("pulse: {error}"),
+            LoadError::Parse { .. } => format!("pulse: {error}\n{}", error.details().trim_end()),
+        })
+    })
+}
+
+fn find_role(config: &Config, addresses: &mut Addresses) -> Result<Pair, Stop> {
+    let (links, held) = addresses.survey().map_err(|error| Stop::error(format!("pulse: {error}")))?;
+    for name in pair::without_address(&links, &held) {
+        log::debug!("SIOCGIFADDR failed: {name} has no address");
+    }
+    Pair::of(config, &held).map_err(|reason| Stop::error(format!("pulse: {reason}")))
+}
+
+fn check_backup(config: &mut Config) {
+    if config.backup_active && config.backup.address.is_unspecified() {
+        tell(&Message::UndefinedBackup);
+        config.backup_active = false;
+    }
+}
+
+fn check_services(config: &Config, request: &Request) -> Result<(), Stop> {
+    let path = request.configfile.display();
+    let (kind, services) = match config.service {
+        ServiceKind::Lvs => ("lvs", &config.virtuals),
+        ServiceKind::Fos => ("fos", &config.failovers),
+    };
+    if !services.iter().any(|service| service.active) {
+        return Err(Stop::error(format!("pulse: no active {kind} services defined in {path}")));
+    }
+    if config.service == ServiceKind::Fos {
+        return Err(Stop::error("pulse: failover services (service = fos) are not available yet"));
+    }
+    Ok(())
+}
+
+/// `--test-start`: what this node is and would hold; nothing is changed.
+fn plan(config: &Config, pair: &Pair, request: &Request) {
+    tell(&Message::Starting(if pair.primary { Role::Master } else { Role::Backup }));
+    for ends in pair.paths() {
+        log::info!("heartbeats from {}:{} to {}:{}", ends.local, pair.port, ends.partner, pair.port);
+    }
+    for vip in vip::wanted(config) {
+        log::info!("when active: {}/{} on {}", vip.address, vip.prefix, vip.label);
+    }
+    let words: Vec<_> =
+        lvs_arguments(request).iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    log::info!("when active: {} {}", Path::new(&request.lvs).display(), words.join(" "));
+}
+
+fn lvs_arguments(request: &Request) -> Vec<std::ffi::OsString> {
+    let mode = if request.foreground { "--nodaemon" } else { "--nofork" };
+    let mut words = vec![mode.into(), "-c".into(), request.configfile.clone().into_os_string()];
+    if request.verbose {
+        words.push("-v".into());
+    }
+    words
+}
+
+/// Leaves the terminal unless told not to, and takes the pid file.
+fn detach(request: &Request) -> Result<(Option<Readiness>, Option<PidFile>), Stop> {
+    if request.foreground {
+        return Ok((None, None));
+    }
+    let readiness =
+        daemonise(Detach::Fork).map_err(|error| Stop::error(format!("pulse: cannot detach: {error}")))?;
+    let pid_file = match PidFile::create(PID_FILE) {
+        Ok(file) => Some(file),
+        Err(error @ PidFileError::AlreadyRunning { .. }) => {
+            let stop = Stop::error(format!("pulse: {error}"));
+            fail(Some(readiness), 1);
+            return Err(stop);
+        }
+        Err(error) => {
+            log::info!("{error}");
+            None
+        }
+    };
+    open_syslog(cli::PROGRAM);
+    Ok((Some(readiness), pid_file))
+}
+
+fn fail(readiness: Option<Readiness>, status: u8) -> u8 {
+    if let Some(readiness) = readiness {
+        readiness.fail(status);
+    }
+    status
+}
+
+fn handlers() -> std::io::Result<Signals> {
+    // The original died of these, its addresses still up; an old web tool even sends USR2.
+    for signal in [libc::SIGUSR1, libc::SIGUSR2, libc::SIGPIPE] {
+        signals::ignore(signal)?;
+    }
+    let signals = Signals::install(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGCHLD])?;
+    signals::unblock_all()?;
+    Ok(signals)
+}

@@ -1,0 +1,205 @@
+//! lvs's loop: the only interpreter of what the supervisor decides.
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::PathBuf;
+
+use ipvs::{Backend, Operation};
+use lvs_cf::Config;
+use system::child;
+use system::clock;
+use system::config::LoadError;
+use system::poll::{Interest, Poller};
+use system::signals::Signals;
+
+use crate::command::Style;
+use crate::message::Message;
+use crate::nannies::Nannies;
+use crate::orphan;
+use crate::supervisor::{Action, Reason, Start, Supervisor};
+use crate::wanted::Wanted;
+
+/// Nannies started in one turn of the loop: reports of the first must not wait for the last.
+const STARTS_PER_TURN: usize = 8;
+
+/// The poller's names for what is not a nanny.
+const OURS: usize = 0;
+const LIFELINE: usize = usize::MAX;
+
+/// Everything that the loop works with.
+pub struct Lvs {
+    /// The file that HUP reads again.
+    pub path: PathBuf,
+    /// The file's content as it is in force.
+    pub config: Config,
+    /// How this lvs runs.
+    pub style: Style,
+    /// Where the table is.
+    pub backend: Box<dyn Backend>,
+    /// TERM, INT, HUP and CHLD.
+    pub signals: Signals,
+    /// Reads end-of-file when the pulse that started us is gone.
+    pub lifeline: Option<OwnedFd>,
+}
+
+/// Runs until told to end, or until `hard_shutdown` ends it.
+///
+/// # Errors
+///
+/// Those of waiting for events.
+pub fn run(lvs: Lvs, started: impl FnOnce()) -> io::Result<()> {
+    let mut poller = Poller::new();
+    poller.register(OURS, lvs.signals.fd(), Interest::Read);
+    if let Some(lifeline) = &lvs.lifeline {
+        poller.register(LIFELINE, lifeline.as_fd(), Interest::Read);
+    }
+    let nannies = Nannies::default();
+    let mut runtime = Runtime { lvs, nannies, poller, starts: VecDeque::new(), leaving: false };
+    runtime.run(started)
+}
+
+struct Runtime {
+    lvs: Lvs,
+    nannies: Nannies,
+    poller: Poller,
+    /// Nannies to be started.
+    starts: VecDeque<Start>,
+    leaving: bool,
+}
+
+impl Runtime {
+    fn run(&mut self, started: impl FnOnce()) -> io::Result<()> {
+        let wanted = Wanted::of(&self.lvs.config, self.lvs.style);
+        // A program shows no table: it is cleared and built anew.
+        let current = self.lvs.backend.table().ok();
+        let mut actions = Vec::new();
+        let mut supervisor = Supervisor::start(wanted, current.as_ref(), &mut actions);
+        drop(current);
+        self.carry_out(&mut supervisor, actions);
+        started();
+        while !(self.leaving && self.nannies.is_empty()) {
+            self.turn(&mut supervisor)?;
+        }
+        Ok(())
+    }
+
+    fn turn(&mut self, supervisor: &mut Supervisor) -> io::Result<()> {
+        let timeout = match self.starts.is_empty() {
+            false => Some(std::time::Duration::ZERO),
+            true => self.nannies.next_deadline().map(|due| due.saturating_sub(clock::now())),
+        };
+        let ready: Vec<usize> = self.poller.wait(timeout)?.iter().map(|ready| ready.token).collect();
+        let mut actions = Vec::new();
+        for token in ready {
+            match token {
+                OURS => {}
+                LIFELINE => self.lost_pulse(supervisor, &mut actions),
+                nanny => self.nannies.read(nanny, &mut self.poller, |id, report| {
+                    supervisor.report(id, report, &mut actions);
+                }),
+            }
+        }
+        for signal in self.lvs.signals.take() {
+            self.on_signal(signal, supervisor, &mut actions);
+        }
+        self.carry_out(supervisor, actions);
+        self.start_some(supervisor);
+        self.nannies.proceed(clock::now());
+        Ok(())
+    }
+
+    fn on_signal(&mut self, signal: i32, supervisor: &mut Supervisor, actions: &mut Vec<Action>) {
+        match signal {
+            libc::SIGCHLD => {
+                for (pid, _) in child::reap() {
+                    if let Some(id) = self.nannies.ended(pid, &mut self.poller) {
+                        supervisor.nanny_ended(id, actions);
+                    }
+                }
+            }
+            _ if self.leaving => {}
+            libc::SIGHUP => self.reload(supervisor, actions),
+            _ => supervisor.stop(Reason::Signal(signal), actions),
+        }
+    }
+
+    fn lost_pulse(&mut self, supervisor: &mut Supervisor, actions: &mut Vec<Action>) {
+        self.poller.deregister(LIFELINE);
+        if !self.leaving {
+            supervisor.stop(Reason::PulseDied, actions);
+        }
+    }
+
+    /// A file that cannot be used is refused and everything stays as it is.
+    fn reload(&mut self, supervisor: &mut Supervisor, actions: &mut Vec<Action>) {
+        tell(&Message::Rereading);
+        let path = self.lvs.path.display().to_string();
+        match crate::load(&self.lvs.path) {
+            Ok(config) => {
+                supervisor.reload(Wanted::of(&config, self.lvs.style), actions);
+                self.lvs.config = config;
+            }
+            Err(LoadError::Open { .. }) => tell(&Message::OpenFailed { path }),
+            Err(error) => {
+                tell(&Message::ParseFailed { path, line: error.line() });
+                tell(&Message::Reason { text: error.to_string() });
+            }
+        }
+    }
+
+    fn carry_out(&mut self, supervisor: &mut Supervisor, actions: Vec<Action>) {
+        let mut queue = VecDeque::from(actions);
+        while let Some(action) = queue.pop_front() {
+            match action {
+                Action::Log(message) => tell(&message),
+                Action::Start(start) => self.starts.push_back(start),
+                Action::Stop(id) => self.nannies.stop(id, clock::now(), &mut self.poller),
+                Action::Withdraw => orphan::withdraw(&self.lvs.config),
+                Action::Exit => self.leaving = true,
+                Action::Apply(operations) => {
+                    for action in self.apply(supervisor, &operations).into_iter().rev() {
+                        queue.push_front(action);
+                    }
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, supervisor: &mut Supervisor, operations: &[Operation]) -> Vec<Action> {
+        let mut actions = Vec::new();
+        for (operation, result) in operations.iter().zip(self.lvs.backend.apply(operations)) {
+            if let Err(error) = result {
+                supervisor.failed(operation, &error.to_string(), &mut actions);
+            }
+        }
+        actions
+    }
+
+    /// Starts some of the nannies that are due, the rest in later turns.
+    fn start_some(&mut self, supervisor: &mut Supervisor) {
+        if self.leaving {
+            self.starts.clear();
+        }
+        for _ in 0..STARTS_PER_TURN {
+            let Some(start) = self.starts.pop_front() else { return };
+            if !supervisor.expects(start.id) {
+                continue;
+            }
+            let Start { service, server, .. } = start.clone();
+            match self.nannies.start(&start, &mut self.poller) {
+                Ok(pid) => tell(&Message::NannyStarted { service, server, pid: pid.as_raw() }),
+                Err(error) => {
+                    tell(&Message::NannyNotStarted { service, server, reason: error.to_string() });
+                    let mut actions = Vec::new();
+                    supervisor.nanny_ended(start.id, &mut actions);
+                    self.carry_out(supervisor, actions);
+                }
+            }
+        }
+    }
+}
+
+fn tell(message: &Message) {
+    log::info!("{message}");
+}

@@ -1,0 +1,142 @@
+//! What one lvs.cf asks of the kernel's table and of the nannies.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+
+use ipvs::{Destination, DestinationKey, Forwarding, Persistence, Protocol, Service, ServiceKey, Timeouts};
+use lvs_cf::{Config, Text};
+
+use crate::command::{self, Command, Style};
+
+/// Everything that one lvs.cf wants, in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wanted {
+    /// Connection timeouts as written, in seconds; 0 leaves the kernel's value.
+    pub timeouts: [i32; 3],
+    /// Whether the death of one nanny ends lvs.
+    pub hard_shutdown: bool,
+    /// The `ipvsadm` path, for the texts of failures.
+    pub ipvsadm: Text,
+    /// The active virtual services.
+    pub virtuals: Vec<Virtual>,
+}
+
+/// One active virtual service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Virtual {
+    /// Its name in lvs.cf.
+    pub name: Text,
+    /// Its port as written, for the log.
+    pub port: i32,
+    /// What the table shall hold, or why it cannot.
+    pub service: Result<Service, String>,
+    /// The server of last resort.
+    pub sorry: Option<Destination>,
+    /// Its active real servers.
+    pub servers: Vec<Server>,
+}
+
+/// One active real server of a virtual service.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Its name in lvs.cf.
+    pub name: Text,
+    /// Its entry in the table at full weight.
+    pub destination: Destination,
+    /// The nanny that checks it.
+    pub command: Command,
+}
+
+impl Wanted {
+    /// Reads the wishes out of a parsed lvs.cf.
+    pub fn of(config: &Config, style: Style) -> Self {
+        Self {
+            timeouts: [config.tcp_timeout, config.tcpfin_timeout, config.udp_timeout],
+            hard_shutdown: config.hard_shutdown,
+            ipvsadm: config.ipvsadm.clone(),
+            virtuals: config
+                .virtuals
+                .iter()
+                .filter(|service| service.active)
+                .map(|service| Virtual::of(config, service, style))
+                .collect(),
+        }
+    }
+
+    /// The timeouts as the kernel takes them, or none when one is negative.
+    pub fn kernel_timeouts(&self) -> Option<Timeouts> {
+        let [tcp, tcpfin, udp] = self.timeouts.map(u32::try_from);
+        Some(Timeouts { tcp: tcp.ok()?, tcpfin: tcpfin.ok()?, udp: udp.ok()? })
+    }
+}
+
+impl Virtual {
+    fn of(config: &Config, service: &lvs_cf::Virtual, style: Style) -> Self {
+        let forwarding = match config.network {
+            lvs_cf::Forwarding::Nat => Forwarding::Masquerade,
+            lvs_cf::Forwarding::Direct => Forwarding::Direct,
+            lvs_cf::Forwarding::Tunnel => Forwarding::Tunnel,
+        };
+        Self {
+            name: service.name.clone(),
+            port: service.port,
+            service: kernel_service(service),
+            sorry: sorry_server(service, forwarding),
+            servers: servers(config, service, forwarding, style),
+        }
+    }
+}
+
+fn kernel_service(service: &lvs_cf::Virtual) -> Result<Service, String> {
+    let key = if service.fwmark != 0 {
+        ServiceKey::FwMark(service.fwmark)
+    } else {
+        let protocol = match service.protocol {
+            lvs_cf::Protocol::Tcp => Protocol::Tcp,
+            lvs_cf::Protocol::Udp => Protocol::Udp,
+        };
+        ServiceKey::Address { protocol, address: service.address, port: port(service.port)? }
+    };
+    Ok(Service { key, scheduler: service.scheduler.as_str().to_owned(), persistence: persistence(service) })
+}
+
+/// Persistence is on when its time is positive; a mask of 0.0.0.0 means every client by itself.
+fn persistence(service: &lvs_cf::Virtual) -> Option<Persistence> {
+    let timeout = u32::try_from(service.persistent).ok().filter(|seconds| *seconds > 0)?;
+    let netmask = if service.pmask.is_unspecified() { Ipv4Addr::BROADCAST } else { service.pmask };
+    Some(Persistence { timeout, netmask })
+}
+
+fn sorry_server(service: &lvs_cf::Virtual, forwarding: Forwarding) -> Option<Destination> {
+    if service.sorry_server.is_unspecified() {
+        return None;
+    }
+    let key = DestinationKey { address: service.sorry_server, port: port(service.port).ok()? };
+    Some(Destination { key, forwarding, weight: 1 })
+}
+
+/// The active servers; a second one with the same address and port is left out, as the original does.
+fn servers(config: &Config, service: &lvs_cf::Virtual, forwarding: Forwarding, style: Style) -> Vec<Server> {
+    let mut seen = BTreeSet::new();
+    let mut servers = Vec::new();
+    for server in service.servers.iter().filter(|server| server.active) {
+        let Ok(port) = port(server.port) else { continue };
+        let key = DestinationKey { address: server.address, port };
+        if seen.insert(key) {
+            servers.push(Server {
+                name: server.name.clone(),
+                destination: Destination {
+                    key,
+                    forwarding,
+                    weight: u32::try_from(server.weight).unwrap_or(0),
+                },
+                command: command::nanny(config, service, server, style),
+            });
+        }
+    }
+    servers
+}
+
+fn port(written: i32) -> Result<u16, String> {
+    u16::try_from(written).map_err(|_| format!("port {written} is not between 0 and 65535"))
+}

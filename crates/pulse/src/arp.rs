@@ -1,0 +1,76 @@
+//! Announcing the virtual addresses: who has moved here, on which link, five times over.
+
+use std::collections::HashMap;
+use std::io;
+use std::time::Duration;
+
+use announce::{Announcer, Frame, Target};
+use heartbeat::Message;
+use system::packet::PacketSocket;
+use system::route::Link;
+use system::vip::VirtualAddress;
+
+/// The announcer with its socket.
+pub struct Announcements {
+    announcer: Announcer,
+    socket: Option<PacketSocket>,
+}
+
+impl Announcements {
+    /// Nothing is announced yet.
+    pub fn new() -> Self {
+        Self { announcer: Announcer::new(), socket: None }
+    }
+
+    /// Announces all of `vips` now, and again on the schedule.
+    pub fn start(&mut self, now: Duration, vips: &[VirtualAddress], links: &[Link]) {
+        self.announcer.start(now, targets(vips, links));
+        self.proceed(now);
+    }
+
+    /// Stops at once: the addresses are no longer ours.
+    pub fn cancel(&mut self) {
+        self.announcer.cancel();
+    }
+
+    /// When the next round is due.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        self.announcer.next_deadline()
+    }
+
+    /// Sends a round that is due.
+    pub fn proceed(&mut self, now: Duration) {
+        let Some(round) = self.announcer.handle(now) else { return };
+        let frames: Vec<_> = round.targets.iter().flat_map(frames).collect();
+        if let Err(error) = send(&mut self.socket, &frames) {
+            log::info!("sendto: {error}");
+        }
+        if round.is_last() {
+            log::info!("{}", Message::ArpsFinished);
+        }
+    }
+}
+
+fn frames(target: &Target) -> impl Iterator<Item = (u32, Frame)> {
+    let link = target.ifindex;
+    target.frames().into_iter().map(move |frame| (link, frame))
+}
+
+/// All frames, whatever becomes of single ones; the first failure is the answer.
+fn send(socket: &mut Option<PacketSocket>, frames: &[(u32, Frame)]) -> io::Result<()> {
+    let socket = match socket {
+        Some(socket) => socket,
+        none => none.insert(PacketSocket::open()?),
+    };
+    socket.send_many(frames).into_iter().collect()
+}
+
+/// One target for each address whose link can carry Ethernet frames.
+fn targets(vips: &[VirtualAddress], links: &[Link]) -> Vec<Target> {
+    let by_name: HashMap<&str, &Link> = links.iter().map(|link| (link.name.as_str(), link)).collect();
+    let target = |vip: &VirtualAddress| {
+        let link = by_name.get(vip.device()).filter(|link| !link.loopback)?;
+        Some(Target { ifindex: link.index, address: vip.address, mac: link.mac? })
+    };
+    vips.iter().filter_map(target).collect()
+}

@@ -1,0 +1,155 @@
+//! The lvs that pulse runs while it is active: at most one at a time.
+
+use std::ffi::OsString;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::time::Duration;
+
+use system::child::{self, Pid, Signal, Spawn};
+
+/// How long lvs may take to end before it is killed.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Names, in lvs's environment, the descriptor that reads end-of-file when pulse is gone.
+const LIFELINE: &str = "PIRANHA_LIFELINE_FD";
+
+/// How lvs is started.
+pub struct Program {
+    /// The path of the program.
+    pub path: OsString,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+    /// Reads end-of-file when pulse is gone.
+    pub lifeline: OwnedFd,
+}
+
+enum State {
+    Absent,
+    Running(Pid),
+    Ending { pid: Pid, kill_at: Duration, again: bool },
+}
+
+/// Keeps the one lvs.
+pub struct Controller {
+    program: Program,
+    state: State,
+}
+
+/// What the end of a child meant.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Ended {
+    /// It was not lvs.
+    Stranger,
+    /// lvs, as it was told to.
+    Expected,
+    /// lvs, by itself.
+    Unexpected,
+}
+
+impl Controller {
+    /// No lvs runs yet.
+    pub fn new(program: Program) -> Self {
+        Self { program, state: State::Absent }
+    }
+
+    /// Starts lvs; one that is just ending is waited for first.
+    ///
+    /// # Errors
+    ///
+    /// Those of starting a program.
+    pub fn start(&mut self) -> io::Result<()> {
+        match &mut self.state {
+            State::Running(_) => Ok(()),
+            State::Ending { again, .. } => {
+                *again = true;
+                Ok(())
+            }
+            State::Absent => {
+                self.state = State::Running(self.spawn()?);
+                Ok(())
+            }
+        }
+    }
+
+    fn spawn(&self) -> io::Result<Pid> {
+        let lifeline = self.program.lifeline.try_clone()?;
+        let mut lvs = Spawn::new(&self.program.path);
+        lvs.arguments.clone_from(&self.program.arguments);
+        lvs.environment.push((LIFELINE.into(), lifeline.as_raw_fd().to_string().into()));
+        lvs.inherited.push(lifeline);
+        Ok(lvs.spawn()?.pid)
+    }
+
+    /// Tells lvs to end. It is not waited for here.
+    pub fn stop(&mut self, now: Duration) {
+        match &mut self.state {
+            State::Absent => {}
+            State::Ending { again, .. } => *again = false,
+            State::Running(pid) => {
+                let pid = *pid;
+                signal(pid, Signal::SIGTERM);
+                self.state = State::Ending { pid, kill_at: now + PATIENCE, again: false };
+            }
+        }
+    }
+
+    /// Passes HUP on, to a living lvs only.
+    pub fn reload(&self) {
+        if let State::Running(pid) = self.state {
+            signal(pid, Signal::SIGHUP);
+        }
+    }
+
+    /// Whether any lvs is there, ending or not.
+    pub fn is_present(&self) -> bool {
+        !matches!(self.state, State::Absent)
+    }
+
+    /// When patience with an ending lvs runs out.
+    pub fn next_deadline(&self) -> Option<Duration> {
+        match self.state {
+            State::Ending { kill_at, .. } => Some(kill_at),
+            _ => None,
+        }
+    }
+
+    /// Kills an lvs that does not end.
+    pub fn proceed(&mut self, now: Duration) {
+        if let State::Ending { pid, kill_at, .. } = &mut self.state {
+            if now >= *kill_at {
+                log::info!("lvs does not end; killing process {pid}");
+                signal(*pid, Signal::SIGKILL);
+                *kill_at = now + PATIENCE;
+            }
+        }
+    }
+
+    /// A child was reaped.
+    ///
+    /// # Errors
+    ///
+    /// Those of starting lvs again, where that had been asked for meanwhile.
+    pub fn ended(&mut self, reaped: Pid) -> io::Result<Ended> {
+        match self.state {
+            State::Running(pid) if pid == reaped => {
+                self.state = State::Absent;
+                Ok(Ended::Unexpected)
+            }
+            State::Ending { pid, again, .. } if pid == reaped => {
+                self.state = State::Absent;
+                if again {
+                    self.start()?;
+                }
+                Ok(Ended::Expected)
+            }
+            _ => Ok(Ended::Stranger),
+        }
+    }
+}
+
+/// A process that is gone will be reaped; anything else is worth a line.
+fn signal(pid: Pid, signal: Signal) {
+    if let Err(error) = child::kill(pid, signal) {
+        log::info!("cannot signal process {pid}: {error}");
+    }
+}

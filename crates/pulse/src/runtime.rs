@@ -1,0 +1,189 @@
+//! pulse's loop: the only interpreter of what the election decides.
+
+use std::io;
+use std::path::PathBuf;
+
+use heartbeat::{ChildEnd, Election, Input, Level, Message, Output, Settings};
+use lvs_cf::Config;
+use system::child::{self, Exit};
+use system::clock;
+use system::pair::Pair;
+use system::poll::{Interest, Poller};
+use system::signals::Signals;
+
+use crate::controller::Ended;
+use crate::director::Director;
+use crate::settings;
+use crate::sockets::Sockets;
+
+/// Everything that the loop works with.
+pub struct Pulse {
+    /// The file that HUP reads again.
+    pub path: PathBuf,
+    /// This node's place, fixed for the life of the process.
+    pub pair: Pair,
+    /// The election's settings, for comparison at a reload.
+    pub settings: Settings,
+    /// The paths to the partner.
+    pub sockets: Sockets,
+    /// The effects.
+    pub director: Director,
+    /// TERM, INT, HUP and CHLD.
+    pub signals: Signals,
+}
+
+/// Runs until the election says that all is down and said, and lvs has ended.
+///
+/// # Errors
+///
+/// Those of waiting for events.
+pub fn run(mut pulse: Pulse) -> io::Result<()> {
+    let mut poller = Poller::new();
+    for descriptor in pulse.sockets.descriptors() {
+        poller.register(0, descriptor, Interest::Read);
+    }
+    poller.register(0, pulse.signals.fd(), Interest::Read);
+
+    pulse.director.begin();
+    let mut out = Vec::new();
+    let mut election = Election::new(pulse.settings, clock::now(), &mut out);
+    let mut leaving = pulse.carry_out(&mut election, &mut out);
+    while !leaving || pulse.director.lvs().is_present() {
+        let due = [election.next_deadline().filter(|_| !leaving), pulse.director.next_deadline()];
+        let due = due.into_iter().flatten().min();
+        poller.wait(due.map(|due| due.saturating_sub(clock::now())))?;
+        leaving |= pulse.turn(&mut election, &mut out, leaving);
+    }
+    Ok(())
+}
+
+impl Pulse {
+    /// One turn: everything that has arrived is heard before any deadline is believed. True when pulse is
+    /// to leave.
+    fn turn(&mut self, election: &mut Election, out: &mut Vec<Output>, leaving: bool) -> bool {
+        let drained = self.sockets.drain(|input| {
+            if !leaving {
+                election.handle(clock::now(), input, out);
+            }
+        });
+        for signal in self.signals.take() {
+            self.on_signal(signal, election, out);
+        }
+        let mut leave = self.carry_out(election, out);
+        let now = clock::now();
+        if drained && !leaving && !leave && election.next_deadline().is_some_and(|due| now >= due) {
+            election.handle(now, Input::Deadline, out);
+            leave = self.carry_out(election, out);
+        }
+        self.director.proceed(clock::now());
+        leave
+    }
+
+    fn on_signal(&mut self, signal: i32, election: &mut Election, out: &mut Vec<Output>) {
+        match signal {
+            libc::SIGCHLD => self.reap(election, out),
+            libc::SIGHUP => self.reload(election),
+            _ => election.handle(clock::now(), Input::Terminate { signal }, out),
+        }
+    }
+
+    fn reap(&mut self, election: &mut Election, out: &mut Vec<Output>) {
+        for (pid, exit) in child::reap() {
+            match self.director.lvs().ended(pid) {
+                Ok(Ended::Stranger) => tell(&Message::UnknownChild(pid.as_raw())),
+                Ok(Ended::Expected) => {}
+                Ok(Ended::Unexpected) => {
+                    election.handle(
+                        clock::now(),
+                        Input::ChildEnded { pid: pid.as_raw(), end: end(exit) },
+                        out,
+                    );
+                }
+                Err(error) => lvs_failed(&error, election, out),
+            }
+        }
+    }
+
+    /// Does what the election decided, answering it where it waits for an answer, until it is content.
+    fn carry_out(&mut self, election: &mut Election, out: &mut Vec<Output>) -> bool {
+        let mut leave = false;
+        while !out.is_empty() {
+            for output in std::mem::take(out) {
+                match output {
+                    Output::Send { bytes, .. } => self.sockets.send(bytes),
+                    Output::Log(message) => tell(&message),
+                    Output::Announce => self.director.announce(clock::now()),
+                    Output::RunActiveCommand => self.director.run_active_command(),
+                    Output::Exit => leave = true,
+                    Output::Activate(_) => {
+                        let lvs = self.director.activate(clock::now());
+                        election.handle(clock::now(), Input::Activated, out);
+                        if let Err(error) = lvs {
+                            lvs_failed(&error, election, out);
+                        }
+                    }
+                    Output::Deactivate(_) => {
+                        self.director.deactivate(clock::now());
+                        election.handle(clock::now(), Input::Deactivated, out);
+                    }
+                }
+            }
+        }
+        leave
+    }
+
+    /// HUP: a file that cannot be used is refused, and everything stays as it is. lvs says the same of it in
+    /// its own words, so it hears of every HUP.
+    fn reload(&mut self, election: &mut Election) {
+        match system::config::load(&self.path) {
+            Ok(config) => self.adopt(config, election),
+            Err(error) => log::info!("{error}"),
+        }
+        self.director.lvs().reload();
+    }
+
+    fn adopt(&mut self, config: Config, election: &mut Election) {
+        let now = clock::now();
+        let fresh = settings::of(&config, &self.pair, self.settings.force_active);
+        if self.moved(&config) {
+            log::info!("heartbeat addresses or port have changed: they are taken over at the next start");
+        }
+        if fresh != self.settings {
+            election.reconfigure(fresh, now);
+            self.settings = fresh;
+        }
+        self.director.reload(config, now);
+    }
+
+    fn moved(&self, config: &Config) -> bool {
+        let pair = self.pair;
+        let (primary, backup) = if pair.primary {
+            (pair.public.local, pair.public.partner)
+        } else {
+            (pair.public.partner, pair.public.local)
+        };
+        (config.primary.address, config.backup.address, config.heartbeat_port)
+            != (primary, backup, i32::from(pair.port))
+    }
+}
+
+fn lvs_failed(error: &io::Error, election: &mut Election, out: &mut Vec<Output>) {
+    log::info!("cannot start lvs: {error}");
+    // The original saw a failed exec as a child with this status.
+    election.handle(clock::now(), Input::ChildEnded { pid: 0, end: ChildEnd::Exited(255) }, out);
+}
+
+fn end(exit: Exit) -> ChildEnd {
+    match exit {
+        Exit::Status(status) => ChildEnd::Exited(status),
+        Exit::Signal(signal) => ChildEnd::Signalled(signal),
+    }
+}
+
+/// Writes one of the election's lines to the log.
+pub fn tell(message: &Message) {
+    match message.level() {
+        Level::Info => log::info!("{message}"),
+        Level::Debug => log::debug!("{message}"),
+    }
+}

@@ -1,0 +1,25 @@
+//! What the election needs of lvs.cf.
+
+use std::time::Duration;
+
+use heartbeat::{Mode, Role, Settings};
+use lvs_cf::Config;
+use system::pair::Pair;
+
+/// The election's settings. An interval of zero or less would flood the partner or find it dead at every
+/// turn: it counts as one second.
+pub fn of(config: &Config, pair: &Pair, force_active: bool) -> Settings {
+    Settings {
+        role: if pair.primary { Role::Master } else { Role::Backup },
+        mode: Mode::Lvs,
+        keepalive: seconds(config.keepalive),
+        deadtime: seconds(config.deadtime),
+        backup_active: config.backup_active && !config.backup.address.is_unspecified(),
+        private_path: pair.private.is_some(),
+        force_active,
+    }
+}
+
+fn seconds(written: i32) -> Duration {
+    Duration::from_secs(u64::try_from(written).unwrap_or(0).max(1))
+}
