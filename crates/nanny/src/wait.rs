@@ -76,8 +76,7 @@ impl Waiter {
         self.poller.clear();
         self.poller.register(SIGNALS, self.signals.fd(), Interest::Read);
         if let Some(parent) = &self.parent {
-            // The reader's end is reported as an error of the writer's; nothing is ever read here.
-            self.poller.register(PARENT, parent.as_fd(), Interest::Read);
+            self.poller.register(PARENT, parent.as_fd(), Interest::HangUp);
         }
         if let Some((descriptor, interest)) = target {
             self.poller.register(TARGET, descriptor, interest);

@@ -11,6 +11,8 @@ pub enum Interest {
     Read,
     /// Room to write, or the end of a connection attempt.
     Write,
+    /// Nothing but that: for the writing end of a pipe, whose reader may go.
+    HangUp,
 }
 
 /// One descriptor on which something happened.
@@ -47,6 +49,7 @@ impl Poller {
         let events = match interest {
             Interest::Read => libc::POLLIN,
             Interest::Write => libc::POLLOUT,
+            Interest::HangUp => 0,
         };
         self.descriptors.push(libc::pollfd { fd: descriptor.as_raw_fd(), events, revents: 0 });
         self.tokens.push(token);
@@ -149,6 +152,16 @@ mod tests {
         let start = Instant::now();
         assert_eq!(wait(&[quiet.as_fd()], Some(timeout)).unwrap(), []);
         assert!(start.elapsed() >= timeout);
+    }
+
+    #[test]
+    fn a_writer_learns_that_its_reader_is_gone() {
+        let (reader, writer) = nix::unistd::pipe().unwrap();
+        let mut poller = Poller::new();
+        poller.register(0, writer.as_fd(), Interest::HangUp);
+        assert_eq!(poller.wait(Some(Duration::ZERO)).unwrap(), []);
+        drop(reader);
+        assert!(poller.wait(None).unwrap()[0].closed);
     }
 
     #[test]
