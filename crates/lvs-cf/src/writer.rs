@@ -1,11 +1,12 @@
 //! From a model to a file, in the layout of the Piranha Configuration Tool.
 
 use crate::keyword::{Entry, Keyed};
-use crate::model::{Config, Server, Virtual};
+use crate::model::{Config, Host, Server, Virtual};
 use crate::quoting::{spell, verbatim, Place, Unwritable};
 use crate::text::Text;
 use crate::tree::BlockKind;
 use crate::value::Value;
+use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
 /// How much to write.
@@ -125,6 +126,7 @@ const SERVER: &[Key] = &[Always("address"), Always("active"), Changed("port"), A
 /// [`Unwritable`] if a string has no spelling; none that the parser returned is like that.
 pub fn write(config: &Config, style: Style) -> Result<Vec<u8>, Unwritable> {
     let mut out = Vec::new();
+    let config = &*without_copies(config, style);
     keys(config, &Config::default(), GLOBAL, style, b"", &mut out)?;
     for service in &config.failovers {
         block(service, BlockKind::Failover, FAILOVER, style, &mut out)?;
@@ -133,6 +135,23 @@ pub fn write(config: &Config, style: Style) -> Result<Vec<u8>, Unwritable> {
         block(service, BlockKind::Virtual, VIRTUAL, style, &mut out)?;
     }
     Ok(out)
+}
+
+/// The configuration without the private addresses that the reader copies from the public ones.
+///
+/// The full style shows them, except for a backup of 0.0.0.0, which is allowed in `backup` only.
+fn without_copies(config: &Config, style: Style) -> Cow<'_, Config> {
+    let copied = config.primary.name.is_some()
+        && config.primary_private == config.primary
+        && config.backup_private == config.backup;
+    let unwritable = config.backup.name.is_some() && !config.backup.is_set();
+    if !copied || (style == Style::Full && !unwritable) {
+        return Cow::Borrowed(config);
+    }
+    let mut config = config.clone();
+    config.primary_private = Host::UNSET;
+    config.backup_private = Host::UNSET;
+    Cow::Owned(config)
 }
 
 fn block(

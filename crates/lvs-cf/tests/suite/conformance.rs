@@ -1,9 +1,6 @@
 //! Verdict, line, kind and values as observed from the original parser.
-#![allow(clippy::expect_used, clippy::unwrap_used)]
 
-mod common;
-
-use common::{cases, dump, CaseResolver};
+use crate::cases::{cases, dump, CaseResolver};
 use lvs_cf::{analyse, parse};
 
 /// LF line ends, as our rule for CR wants them.

@@ -1,5 +1,4 @@
 //! What the tests share: the cases, the resolver they assume, and the dump they are compared with.
-#![allow(clippy::expect_used, clippy::unwrap_used)]
 
 use lvs_cf::keyword::{Entry, Keyed};
 use lvs_cf::{Config, Resolver, Server, Text, Value, Virtual};
@@ -34,7 +33,7 @@ pub struct Case {
 
 /// The observed cases.
 pub fn cases() -> Vec<Case> {
-    include_str!("../data/cases.jsonl").lines().map(case).collect()
+    include_str!("data/cases.jsonl").lines().map(case).collect()
 }
 
 fn case(line: &str) -> Case {
