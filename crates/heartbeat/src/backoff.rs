@@ -1,4 +1,4 @@
-//! How long a node stays away from the service after lvs ended on it.
+//! How long a node stays away from the service after lvs ended on it, and fos is left alone after it ended.
 
 use crate::Partner;
 use std::time::Duration;
@@ -23,6 +23,11 @@ impl ChildFailure {
         let in_a_row = previous.filter(|_| now.saturating_sub(started) < Self::LIMIT);
         let count = in_a_row.map_or(1, |failure| failure.count.saturating_add(1));
         Self { count, at: now, barred: true }
+    }
+
+    /// Whether it is the first of a row.
+    pub(crate) const fn is_first(&self) -> bool {
+        self.count == 1
     }
 
     /// Two keepalives after the first failure and twice as long after each further one.

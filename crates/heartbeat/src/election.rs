@@ -16,7 +16,8 @@
 //! | any            | becomes active          | say RUNNING at once\*, announce when the addresses are up      |
 //! | any            | TERM, INT               | deactivate, say STOPPED\*, exit                                |
 //!
-//! "Barred" is a standby with a link down, or on which lvs ended by itself.
+//! "Barred" is a standby with a link down, or on which lvs ended by itself. `failover` has what is different with
+//! `service = fos`.
 //!
 //! # The tie
 //!
@@ -33,13 +34,14 @@
 //! it takes the service. An active one says RUNNING at once, and the rules above do the rest: if the partner took the
 //! service meanwhile, it answers.
 
+mod failover;
 mod partner;
 mod paths;
 mod transition;
 
 use crate::backoff::ChildFailure;
 use crate::wire::{self, ByteOrder, Word};
-use crate::{ActivateReason, Input, Message, Output, Settings};
+use crate::{ActivateReason, Input, Message, Mode, Output, Settings};
 use std::time::Duration;
 
 /// What this node does with the service.
@@ -100,6 +102,8 @@ pub struct Election {
     /// Links without carrier: public, private.
     links_down: (bool, bool),
     child_failure: Option<ChildFailure>,
+    /// Idle with `service = lvs`.
+    failover: failover::Failover,
     terminating: bool,
     /// When the partner's RUNNING was last answered by `active_cmd`.
     resent_at: Option<Duration>,
@@ -130,6 +134,7 @@ impl Election {
             paths: paths::Paths::new(now),
             links_down: (false, false),
             child_failure: None,
+            failover: failover::Failover::default(),
             terminating: false,
             resent_at: None,
             announced_at: None,
@@ -140,6 +145,8 @@ impl Election {
         };
         if election.settings.force_active {
             election.activate(now, ActivateReason::Forced, out);
+        } else if election.settings.mode == Mode::Fos {
+            election.begin_failover(now, out);
         }
         election
     }
@@ -158,6 +165,7 @@ impl Election {
             Input::LinksDown { public, private } => self.links_lost(now, (public, private), out),
             Input::LinksUp => self.links_restored(now, out),
             Input::ChildEnded { pid, end } => self.child_ended(now, pid, end, out),
+            Input::GatewayAnswered(answered) => self.gateway_answered(now, answered, out),
             Input::Activated => self.activated(out),
             Input::Deactivated => self.deactivated(now, out),
             Input::Terminate { signal } => self.terminate(signal, out),
@@ -173,7 +181,8 @@ impl Election {
         if self.takeover {
             return Some(Duration::ZERO);
         }
-        let timers = [Some(self.send_at), Some(self.need_at), self.retry_at(), self.announce_at()];
+        let failover = self.failover.next_deadline();
+        let timers = [Some(self.send_at), Some(self.need_at), self.retry_at(), self.announce_at(), failover];
         timers.into_iter().flatten().min()
     }
 
@@ -235,6 +244,7 @@ impl Election {
         if self.retry_at().is_some_and(|at| at <= now) {
             self.retry(now, out);
         }
+        self.failover_deadline(now, out);
         if self.announce_at().is_some_and(|at| at <= now) {
             self.announce(now, out);
         }
@@ -277,6 +287,7 @@ impl Election {
         if !self.holding {
             self.said_stopped = true;
         }
+        self.tell_control(word, out);
         out.push(Output::Log(Message::Sending));
         out.push(Output::Send { word, bytes: wire::encode(word, self.order) });
     }
@@ -284,7 +295,7 @@ impl Election {
     /// The word for what this node does. It is RUNNING until the virtual addresses are down.
     const fn word(&self) -> Word {
         if self.holding {
-            self.settings.mode.running()
+            self.running_word()
         } else {
             self.settings.mode.stopped()
         }

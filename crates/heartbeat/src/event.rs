@@ -4,9 +4,11 @@
 //!  Datagram, Stranger ............ heartbeat sockets     Send ............... all heartbeat paths
 //!  Deadline ...................... poll timeout          Activate/Deactivate  VIPs, lvs, sync daemon, hooks
 //!  LinksDown, LinksUp ............ link monitor          Announce ........... gratuitous ARP, 5 rounds
-//!  ChildEnded .................... lvs was reaped        RunActiveCommand ... active_cmd
-//!  Activated, Deactivated ........ the runtime itself    Log ................ syslog or stdout
-//!  Terminate ..................... SIGTERM, SIGINT       Exit ............... end of the process
+//!  ChildEnded .................... lvs, fos reaped       RunActiveCommand ... active_cmd
+//!  Activated, Deactivated ........ the runtime itself    StartMonitors/Services  fos
+//!  GatewayAnswered ............... ICMP echo             CheckGateway ....... ICMP echo
+//!  Terminate ..................... SIGTERM, SIGINT       Log ................ syslog or stdout
+//!                                                        Exit ............... end of the process
 //! ```
 
 use crate::{wire::Word, Message, Path};
@@ -35,13 +37,16 @@ pub enum Input<'a> {
     },
     /// All watched links are up again.
     LinksUp,
-    /// The lvs process ended although nobody asked it to, or could not be started at all.
+    /// The lvs process, or with `service = fos` the fos process, ended although nobody asked it to, or could not be
+    /// started at all.
     ChildEnded {
         /// Its process id.
         pid: i32,
         /// How it ended.
         end: ChildEnd,
     },
+    /// The answer to [`Output::CheckGateway`]: whether there is a default gateway and it answers.
+    GatewayAnswered(bool),
     /// The runtime has carried out [`Output::Activate`]: the virtual addresses are up.
     Activated,
     /// The runtime has carried out [`Output::Deactivate`]: the virtual addresses are down.
@@ -80,6 +85,14 @@ pub enum Output {
     Announce,
     /// Run `active_cmd` once more: the partner was active at the same time.
     RunActiveCommand,
+    /// `service = fos`: take virtual addresses down that may still be there, and let fos monitor the partner's
+    /// services. Also comes when an earlier fos has ended.
+    StartMonitors,
+    /// `service = fos`: fos ended on the active node, start it again.
+    StartServices,
+    /// `service = fos`: ask the default gateway whether the network is there, then feed
+    /// [`Input::GatewayAnswered`]; in a few seconds at most.
+    CheckGateway,
     /// Tell the operator.
     Log(Message),
     /// All is down and said; end with status 0.
@@ -97,6 +110,8 @@ pub enum ActivateReason {
     PartnerDead,
     /// lvs had ended here, the partner does not serve, and the back-off is over.
     Retry,
+    /// `service = fos`: the partner's services do not answer, but the gateway does.
+    RemoteFailure,
 }
 
 /// Why a node stops being active.

@@ -47,11 +47,13 @@
 mod backoff;
 mod election;
 mod event;
+mod fos_message;
 mod message;
 mod settings;
 pub mod wire;
 
 pub use election::{Election, Partner, State};
 pub use event::{ActivateReason, ChildEnd, DeactivateReason, Input, Output};
+pub use fos_message::FosMessage;
 pub use message::{Level, Message};
 pub use settings::{Mode, Path, Role, Settings};

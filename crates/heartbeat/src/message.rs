@@ -1,6 +1,6 @@
-//! Every line that pulse logs in LVS mode, word for word as the original wrote it.
+//! Every line that pulse logs, word for word as the original wrote it.
 
-use crate::{ChildEnd, Path, Role};
+use crate::{ChildEnd, FosMessage, Mode, Path, Role};
 use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
@@ -26,17 +26,17 @@ pub enum Message {
     /// A heartbeat address cannot be bound; the reason follows.
     BindFailed(String),
     /// `--forceactive`.
-    ForcedActive,
+    ForcedActive(Mode),
     /// The partner said STOPPED to a standby of this role.
-    PartnerInactive(Role),
+    PartnerInactive(Role, Mode),
     /// Nothing was heard for deadtime.
-    PartnerDead,
+    PartnerDead(Mode),
     /// RUNNING came to an active MASTER.
     PartnerActiveResending,
     /// RUNNING came to an active BACKUP.
-    PartnerActiveYielding,
+    PartnerActiveYielding(Mode),
     /// A link went down under an active node.
-    LinkFailureDeactivating,
+    LinkFailureDeactivating(Mode),
     /// The link under this path lost its carrier.
     LinkDown(Path),
     /// A watched link is down, so this node does not serve.
@@ -76,6 +76,8 @@ pub enum Message {
     RetryAfter(Duration),
     /// This process was not run for this long: what it believed of the partner is checked anew. Not in the original.
     Late(Duration),
+    /// What only failover services have to say.
+    Fos(FosMessage),
 }
 
 impl Message {
@@ -97,13 +99,20 @@ impl fmt::Display for Message {
             Self::UndefinedBackup => "Undefined backup node marked as active? -- clearing that!",
             Self::BackupNotWanted => "We are backup node and backup is marked inactive -- exiting pulse",
             Self::BindFailed(why) => return write!(f, "failed to bind to heartbeat address: {why}"),
-            Self::ForcedActive => "Forced active on startup: activating lvs",
-            Self::PartnerInactive(Role::Master) => "backup inactive: activating lvs",
-            Self::PartnerInactive(Role::Backup) => "primary inactive: activating lvs",
-            Self::PartnerDead => "partner dead: activating lvs",
+            Self::ForcedActive(mode) => {
+                return write!(f, "Forced active on startup: activating {}", name(*mode))
+            }
+            Self::PartnerInactive(role, mode) => {
+                let partner = if *role == Role::Master { "backup" } else { "primary" };
+                return write!(f, "{partner} inactive: activating {}", name(*mode));
+            }
+            Self::PartnerDead(Mode::Lvs) => "partner dead: activating lvs",
+            Self::PartnerDead(Mode::Fos) => "partner dead: activating failover services",
             Self::PartnerActiveResending => "partner active: resending arps",
-            Self::PartnerActiveYielding => "partner active: deactivating LVS",
-            Self::LinkFailureDeactivating => "local link failure: deactivating LVS",
+            Self::PartnerActiveYielding(Mode::Lvs) => "partner active: deactivating LVS",
+            Self::PartnerActiveYielding(Mode::Fos) => "partner active: deactivating FOS",
+            Self::LinkFailureDeactivating(Mode::Lvs) => "local link failure: deactivating LVS",
+            Self::LinkFailureDeactivating(Mode::Fos) => "local link failure: deactivating FOS",
             Self::LinkDown(Path::Public) => "Primary NIC: link down",
             Self::LinkDown(Path::Private) => "Private NIC: link down",
             Self::LinksFailed => "Local NIC link failure: Pulse disabled",
@@ -140,7 +149,15 @@ impl fmt::Display for Message {
             Self::Late(delay) => {
                 return write!(f, "was not running for {:.1} s: listening first", delay.as_secs_f32());
             }
+            Self::Fos(message) => return message.fmt(f),
         })
+    }
+}
+
+const fn name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Lvs => "lvs",
+        Mode::Fos => "fos",
     }
 }
 
@@ -182,6 +199,6 @@ mod tests {
     fn what_the_original_said_with_v_only_is_debug() {
         assert_eq!(Message::Sending.level(), Level::Debug);
         assert_eq!(Message::SendFailed(Path::Public, String::new()).level(), Level::Debug);
-        assert_eq!(Message::PartnerDead.level(), Level::Info);
+        assert_eq!(Message::PartnerDead(Mode::Lvs).level(), Level::Info);
     }
 }

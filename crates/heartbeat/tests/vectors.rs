@@ -32,6 +32,11 @@ fn rules_of_our_own() {
 }
 
 #[test]
+fn failover_services() {
+    run_file(include_str!("vectors/failover.txt"));
+}
+
+#[test]
 fn lateness() {
     run_file(include_str!("vectors/lateness.txt"));
 }
@@ -123,8 +128,11 @@ impl Driver {
             }
             "reload" => self.election.reconfigure(settings(&words.join(" ")), now),
             "links-up" => self.feed(now, Input::LinksUp),
-            "lvs-exits" => self.feed(now, Input::ChildEnded { pid: 77, end: ChildEnd::Exited(number(1)) }),
-            "lvs-killed" => {
+            "lvs-exits" | "fos-exits" => {
+                self.feed(now, Input::ChildEnded { pid: 77, end: ChildEnd::Exited(number(1)) })
+            }
+            "gateway" => self.feed(now, Input::GatewayAnswered(words[1] == "answers")),
+            "lvs-killed" | "fos-killed" => {
                 self.feed(now, Input::ChildEnded { pid: 77, end: ChildEnd::Signalled(number(1)) })
             }
             "signal" => self.feed(now, Input::Terminate { signal: number(1) }),
@@ -212,6 +220,9 @@ fn describe(output: &Output) -> Option<String> {
         Output::Deactivate(reason) => format!("deactivate {reason:?}"),
         Output::Announce => "announce".into(),
         Output::RunActiveCommand => "active_cmd".into(),
+        Output::StartMonitors => "fos --monitor".into(),
+        Output::StartServices => "fos --active".into(),
+        Output::CheckGateway => "ask gateway".into(),
         Output::Log(message) if message.level() == Level::Debug => return None,
         Output::Log(message) => format!("log {message}"),
         Output::Exit => "exit".into(),

@@ -126,6 +126,8 @@ impl Pulse {
                         self.director.deactivate(clock::now());
                         election.handle(clock::now(), Input::Deactivated, out);
                     }
+                    // With `service = fos` only, which is refused at the start.
+                    Output::StartMonitors | Output::StartServices | Output::CheckGateway => {}
                 }
             }
         }

@@ -2,7 +2,7 @@
 
 use super::{Election, Partner, State};
 use crate::wire::{self, Word};
-use crate::{ActivateReason, DeactivateReason, Message, Output, Path, Role};
+use crate::{ActivateReason, DeactivateReason, Message, Mode, Output, Path, Role};
 use std::time::Duration;
 
 impl Election {
@@ -15,7 +15,7 @@ impl Election {
                     let told = self.paths.heard(now, path, self.settings.deadtime);
                     out.extend(told.into_iter().flatten().map(Output::Log));
                 }
-                return self.accepted(now, word, out);
+                return self.accepted(now, path, word, out);
             }
             Ok(_) | Err(wire::DecodeError::Unknown(_)) => Message::Incompatible,
             Err(wire::DecodeError::Short) => Message::BadHeartbeat,
@@ -23,13 +23,13 @@ impl Election {
         out.push(Output::Log(rejected));
     }
 
-    fn accepted(&mut self, now: Duration, word: Word, out: &mut Vec<Output>) {
+    fn accepted(&mut self, now: Duration, path: Path, word: Word, out: &mut Vec<Output>) {
         out.push(Output::Log(Message::Received));
         self.need_at = now + self.settings.deadtime;
         self.chance_given = false;
+        self.network_works(now, path, out);
         match word {
-            // STOPME belongs to failover services. To an lvs pair it says no more than that the partner is active.
-            Word::Running | Word::FosRunning | Word::StopMe => self.partner_running(now, out),
+            Word::Running | Word::FosRunning | Word::StopMe => self.partner_running(now, word, out),
             Word::Stopped | Word::FosStopped => self.partner_stopped(now, out),
             Word::Hold | Word::Held => {
                 if matches!(self.partner, Partner::Dead { .. }) {
@@ -39,21 +39,27 @@ impl Election {
         }
     }
 
-    fn partner_running(&mut self, now: Duration, out: &mut Vec<Output>) {
+    fn partner_running(&mut self, now: Duration, word: Word, out: &mut Vec<Output>) {
         self.partner = Partner::Running;
         self.child_failure = None;
         self.takeover = false;
-        match (self.state, self.settings.role) {
-            (State::Active, Role::Master) => self.resend(now, out),
-            (State::Active | State::Activating, Role::Backup) => {
-                out.push(Output::Log(Message::PartnerActiveYielding));
-                self.say(now, self.word(), out);
-                self.deactivate(DeactivateReason::PartnerActive, out);
-            }
-            // A MASTER that is just coming up announces itself when it is.
-            (State::Activating, Role::Master)
-            | (State::Standby | State::Deactivating | State::Exited, Role::Master | Role::Backup) => {}
+        if !self.is_active() {
+            return;
         }
+        match (self.settings.mode, self.settings.role) {
+            (Mode::Fos, _) => self.services_overlap(now, word, out),
+            // STOPME belongs to failover services. To an lvs pair it says no more than that the partner is active.
+            (Mode::Lvs, Role::Backup) => self.yield_to_partner(now, out),
+            (Mode::Lvs, Role::Master) if self.state == State::Active => self.resend(now, out),
+            // A MASTER that is just coming up announces itself when it is.
+            (Mode::Lvs, Role::Master) => {}
+        }
+    }
+
+    pub(super) fn yield_to_partner(&mut self, now: Duration, out: &mut Vec<Output>) {
+        out.push(Output::Log(Message::PartnerActiveYielding(self.settings.mode)));
+        self.say(now, self.word(), out);
+        self.deactivate(DeactivateReason::PartnerActive, out);
     }
 
     /// Both are active and this is the one that stays: makes the network and the partner know, at most twice per
@@ -73,6 +79,7 @@ impl Election {
         let before = self.partner;
         let since = if let Partner::Stopped { since } = before { since } else { now };
         self.partner = Partner::Stopped { since };
+        self.failover.has_control();
         match self.state {
             State::Active if !matches!(before, Partner::Stopped { .. }) => self.announce_soon(now, out),
             State::Standby if self.may_activate() && self.believes_stopped(now, before) => {
@@ -96,6 +103,7 @@ impl Election {
     /// Nothing was accepted for deadtime.
     pub(super) fn partner_silent(&mut self, now: Duration, out: &mut Vec<Output>) {
         self.need_at = now + self.settings.deadtime;
+        self.failover.has_control();
         let before = self.partner;
         if !matches!(before, Partner::Dead { .. }) {
             self.partner = Partner::Dead { since: now };

@@ -2,24 +2,33 @@
 
 use super::{Election, Partner, State};
 use crate::backoff::ChildFailure;
-use crate::{ActivateReason, ChildEnd, DeactivateReason, Message, Output, Path};
+use crate::{ActivateReason, ChildEnd, DeactivateReason, FosMessage, Message, Mode, Output, Path};
 use std::time::Duration;
 
 impl Election {
     pub(super) fn activate(&mut self, now: Duration, reason: ActivateReason, out: &mut Vec<Output>) {
-        let message = match reason {
-            ActivateReason::Forced => Message::ForcedActive,
-            ActivateReason::PartnerInactive => Message::PartnerInactive(self.settings.role),
-            ActivateReason::PartnerDead | ActivateReason::Retry => Message::PartnerDead,
-        };
+        out.extend(self.reasons(reason).into_iter().map(Output::Log));
+        self.begin_services(now, reason);
         self.state = State::Activating;
         self.holding = true;
         self.takeover = false;
         self.active_since = now;
         self.need_at = now + self.settings.deadtime;
-        out.push(Output::Log(message));
         self.say(now, self.word(), out);
         out.push(Output::Activate(reason));
+    }
+
+    /// What the operator is told about an activation.
+    fn reasons(&self, reason: ActivateReason) -> Vec<Message> {
+        let mode = self.settings.mode;
+        match reason {
+            ActivateReason::Forced => vec![Message::ForcedActive(mode)],
+            ActivateReason::PartnerInactive => vec![Message::PartnerInactive(self.settings.role, mode)],
+            ActivateReason::PartnerDead | ActivateReason::Retry => vec![Message::PartnerDead(mode)],
+            ActivateReason::RemoteFailure => {
+                vec![Message::Fos(FosMessage::GatewaySeen), Message::Fos(FosMessage::FailingOver)]
+            }
+        }
     }
 
     /// The addresses are up. An `Activated` that a deactivation has overtaken means nothing.
@@ -38,6 +47,7 @@ impl Election {
         self.state = State::Deactivating;
         self.takeover = false;
         self.announce_due = false;
+        self.failover.end();
         out.push(Output::Deactivate(reason));
     }
 
@@ -57,6 +67,7 @@ impl Election {
             self.activate(now, ActivateReason::PartnerInactive, out);
         } else {
             self.say(now, self.word(), out);
+            self.begin_standby(now, out);
         }
     }
 
@@ -80,7 +91,7 @@ impl Election {
         }
         self.takeover = false;
         if self.is_active() {
-            out.push(Output::Log(Message::LinkFailureDeactivating));
+            out.push(Output::Log(Message::LinkFailureDeactivating(self.settings.mode)));
             self.deactivate(DeactivateReason::LinkFailure, out);
         }
     }
@@ -99,6 +110,9 @@ impl Election {
     }
 
     pub(super) fn child_ended(&mut self, now: Duration, pid: i32, end: ChildEnd, out: &mut Vec<Output>) {
+        if self.settings.mode == Mode::Fos {
+            return self.fos_ended(now, end, out);
+        }
         if !self.is_active() {
             return;
         }

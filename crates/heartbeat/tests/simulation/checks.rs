@@ -2,6 +2,7 @@
 
 use crate::network::{Network, Side};
 use crate::node::{Act, Kind, Node, Timers};
+use heartbeat::Mode;
 use std::time::Duration;
 
 /// Changing addresses, waking up and the like: what no heartbeat can be faster than.
@@ -122,8 +123,10 @@ impl Checks {
     }
 }
 
-/// Whether the MASTER's heartbeat must reach the BACKUP.
+/// Whether the MASTER's heartbeat must reach the BACKUP; with failover services, also the other way: a BACKUP may
+/// want control.
 fn can_talk(nodes: &[Node; 2], network: &Network) -> bool {
     let awake = |node: &Node| node.runs() && node.stall.is_none();
-    nodes.iter().all(awake) && network.carries(Side::Master)
+    let both = nodes[0].mode == Mode::Lvs || network.carries(Side::Backup);
+    nodes.iter().all(awake) && network.carries(Side::Master) && both
 }

@@ -3,6 +3,7 @@
 use crate::network::{Side, PATHS};
 use crate::node::{Act, Kind, Stall};
 use crate::world::World;
+use heartbeat::Mode;
 use std::time::Duration;
 
 /// Faults come until this time; then all is made well again.
@@ -120,9 +121,13 @@ fn stall(world: &mut World, side: Side) {
     }
 }
 
+/// A standby has a child with failover services only: its end says that the partner's services do not answer.
 fn child_ends(world: &mut World, side: Side) {
-    if world.node(side).holds && world.node(side).stall.is_none() {
-        world.disturb(&format!("lvs ends on {side:?}"));
+    let node = world.node(side);
+    let has_child = node.holds || (node.runs() && node.mode == Mode::Fos);
+    if has_child && world.node(side).stall.is_none() {
+        world.gateway = world.rng.percent(70);
+        world.disturb(&format!("the child of {side:?} ends"));
         let now = world.now;
         let acts: Vec<Act> = world.node(side).child_ended(now);
         world.perform(side, acts);

@@ -14,6 +14,7 @@ mod rng;
 mod scenarios;
 mod world;
 
+use heartbeat::Mode;
 use network::Network;
 use node::{Kind, Timers};
 use rng::Rng;
@@ -24,28 +25,33 @@ const SEEDS: u64 = 2000;
 
 #[test]
 fn ours_with_ours() {
-    many("ours_with_ours", [Kind::Ours, Kind::Ours]);
+    many("ours_with_ours", [Kind::Ours, Kind::Ours], Mode::Lvs);
 }
 
 #[test]
 fn our_backup_with_an_original_master() {
-    many("our_backup", [Kind::Original, Kind::Ours]);
+    many("our_backup", [Kind::Original, Kind::Ours], Mode::Lvs);
 }
 
 #[test]
 fn our_master_with_an_original_backup() {
-    many("our_master", [Kind::Ours, Kind::Original]);
+    many("our_master", [Kind::Ours, Kind::Original], Mode::Lvs);
+}
+
+#[test]
+fn failover_services() {
+    many("failover_services", [Kind::Ours, Kind::Ours], Mode::Fos);
 }
 
 /// Runs all seeds with the pair that the test `name` is about.
-fn many(name: &str, kinds: [Kind; 2]) {
+fn many(name: &str, kinds: [Kind; 2], mode: Mode) {
     let number = |key: &str| std::env::var(key).ok().map(|text| text.parse::<u64>().expect("a number"));
     if let Some(seed) = number("PIRANHA_SIM_SEED") {
         println!("{kinds:?}, seed {seed}");
-        return one(kinds, seed, true).unwrap();
+        return one(kinds, mode, seed, true).unwrap();
     }
     for seed in 0..number("PIRANHA_SIM_SEEDS").unwrap_or(SEEDS) {
-        if let Err(what) = one(kinds, seed, false) {
+        if let Err(what) = one(kinds, mode, seed, false) {
             panic!(
                 "{kinds:?}, seed {seed}, {what}\n\
                  replay: PIRANHA_SIM_SEED={seed} cargo test -p heartbeat --test simulation {name} -- --nocapture"
@@ -55,7 +61,7 @@ fn many(name: &str, kinds: [Kind; 2]) {
 }
 
 /// A minute of trouble, then calm in which exactly one node must end up active and stay so.
-fn one(kinds: [Kind; 2], seed: u64, verbose: bool) -> Result<(), String> {
+fn one(kinds: [Kind; 2], mode: Mode, seed: u64, verbose: bool) -> Result<(), String> {
     let mut rng = Rng::new(seed);
     let (keepalive, deadtime) = rng.pick(&[(1, 3), (1, 3), (2, 5), (1, 2), (2, 10)]);
     let timers =
@@ -68,6 +74,7 @@ fn one(kinds: [Kind; 2], seed: u64, verbose: bool) -> Result<(), String> {
     let network = Network::random(&mut rng);
     let mut world = World::new(kinds, timers, network, pace, rng);
     world.verbose = verbose;
+    world.nodes.iter_mut().for_each(|node| node.mode = mode);
     world.plan_faults(Duration::ZERO, begin);
     world.run_until(faults::TROUBLE + faults::CALM)?;
     if world.holders() != 1 {

@@ -2,7 +2,7 @@
 
 use crate::network::{Side, PATHS};
 use crate::original::{Deed, Original};
-use heartbeat::{wire, ChildEnd, Election, Input, Mode, Output, Path, Role, Settings};
+use heartbeat::{wire, ActivateReason, ChildEnd, Election, Input, Mode, Output, Path, Role, Settings};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -24,8 +24,11 @@ pub struct Timers {
 pub enum Act {
     Send([u8; 4]),
     Up,
+    /// Becomes active although the partner is: its services are dead.
+    Take,
     Down,
     Announce,
+    AskGateway,
     Exit,
 }
 
@@ -44,6 +47,8 @@ pub struct Stall {
 
 pub struct Node {
     pub kind: Kind,
+    /// Of our kind; the model of the original knows virtual servers only.
+    pub mode: Mode,
     side: Side,
     timers: Timers,
     brain: Option<Brain>,
@@ -65,6 +70,7 @@ impl Node {
     pub fn new(kind: Kind, side: Side, timers: Timers) -> Self {
         Self {
             kind,
+            mode: Mode::Lvs,
             side,
             timers,
             brain: None,
@@ -84,7 +90,7 @@ impl Node {
         let role = if self.side == Side::Master { Role::Master } else { Role::Backup };
         let settings = Settings {
             role,
-            mode: Mode::Lvs,
+            mode: self.mode,
             keepalive,
             deadtime,
             backup_active: true,
@@ -178,9 +184,14 @@ impl Node {
         self.input(now, input, |original, deeds| original.links(down, deeds))
     }
 
+    /// lvs ended, or fos: on a standby that means that the partner's services do not answer.
     pub fn child_ended(&mut self, now: Duration) -> Vec<Act> {
         let input = Input::ChildEnded { pid: 1, end: ChildEnd::Exited(0) };
         self.input(now, input, Original::child_ended)
+    }
+
+    pub fn gateway_answered(&mut self, now: Duration, answered: bool) -> Vec<Act> {
+        self.input(now, Input::GatewayAnswered(answered), |_, _| {})
     }
 
     pub fn terminate(&mut self, now: Duration) -> Vec<Act> {
@@ -226,8 +237,8 @@ impl Node {
 
 fn note(heard_running: &mut Option<Duration>, now: Duration, payload: [u8; 4]) {
     match wire::decode(&payload) {
-        Ok((wire::Word::Running, _)) => *heard_running = Some(now),
-        Ok((wire::Word::Stopped, _)) => *heard_running = None,
+        Ok((wire::Word::Running | wire::Word::FosRunning, _)) => *heard_running = Some(now),
+        Ok((wire::Word::Stopped | wire::Word::FosStopped, _)) => *heard_running = None,
         _ => {}
     }
 }
@@ -235,11 +246,13 @@ fn note(heard_running: &mut Option<Duration>, now: Duration, payload: [u8; 4]) {
 fn act(output: &Output) -> Option<Act> {
     match output {
         Output::Send { bytes, .. } => Some(Act::Send(*bytes)),
+        Output::Activate(ActivateReason::RemoteFailure) => Some(Act::Take),
         Output::Activate(_) => Some(Act::Up),
         Output::Deactivate(_) => Some(Act::Down),
         Output::Announce => Some(Act::Announce),
         Output::Exit => Some(Act::Exit),
-        Output::RunActiveCommand | Output::Log(_) => None,
+        Output::CheckGateway => Some(Act::AskGateway),
+        Output::RunActiveCommand | Output::StartMonitors | Output::StartServices | Output::Log(_) => None,
     }
 }
 

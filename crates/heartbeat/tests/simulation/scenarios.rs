@@ -319,3 +319,47 @@ fn an_lvs_dead_on_both_nodes_is_no_outage_for_ever() {
     world.run_for(ms(15_000)).unwrap();
     assert!(holder(&world).is_some());
 }
+
+/// The active node's services do not answer the standby's monitors, but the gateway does: whatever the roles, the
+/// services move, and the old holder is out after one message.
+#[test]
+fn dead_services_are_taken_over() {
+    for active in Side::BOTH {
+        let mut world = pair_of_services(active);
+        let since = world.now;
+        let acts = world.node(active.other()).child_ended(since);
+        world.perform(active.other(), acts);
+        world.run_for(ms(5_000)).unwrap();
+        assert_eq!(when(&world, active.other(), Act::Take, since), Some(since + ms(1)));
+        assert_eq!(when(&world, active, Act::Down, since), Some(since + ms(2)));
+        assert_eq!(holder(&world), Some(active.other()), "{active:?} had them");
+        assert_eq!(count(&world, active, Act::Up, since) + count(&world, active, Act::Take, since), 0);
+    }
+}
+
+/// Without a gateway it is the standby's own fault, and nothing moves.
+#[test]
+fn a_standby_without_a_gateway_leaves_the_services_where_they_are() {
+    for active in Side::BOTH {
+        let mut world = pair_of_services(active);
+        world.gateway = false;
+        let now = world.now;
+        let acts = world.node(active.other()).child_ended(now);
+        world.perform(active.other(), acts);
+        world.run_for(ms(10_000)).unwrap();
+        assert_eq!(holder(&world), Some(active));
+        assert_eq!(world.overlapped, Duration::ZERO);
+    }
+}
+
+/// A running pair with `service = fos` in which `active` serves.
+fn pair_of_services(active: Side) -> World {
+    let mut world = world([Ours, Ours], ms(1));
+    world.nodes.iter_mut().for_each(|node| node.mode = heartbeat::Mode::Fos);
+    world.start(active);
+    world.run_for(ms(5_000)).unwrap();
+    world.start(active.other());
+    world.run_for(ms(3_300)).unwrap();
+    assert_eq!(holder(&world), Some(active));
+    world
+}

@@ -25,6 +25,10 @@ enum Event {
         epoch: u32,
         up: bool,
     },
+    /// The end of a question to the gateway.
+    Gateway {
+        side: Side,
+    },
     StallEnds {
         side: Side,
     },
@@ -78,6 +82,8 @@ pub struct World {
     pub unserved: Duration,
     pub overlapped: Duration,
     pub verbose: bool,
+    /// The default gateway answers.
+    pub gateway: bool,
     pace: Pace,
     checks: Checks,
     violation: Option<String>,
@@ -100,6 +106,7 @@ impl World {
             unserved: Duration::ZERO,
             overlapped: Duration::ZERO,
             verbose: false,
+            gateway: true,
             pace,
             checks: Checks::new(timers),
             violation: None,
@@ -154,6 +161,7 @@ impl World {
             }
             Event::Wake { side } => self.let_run(side),
             Event::Addresses { side, epoch, up } => self.addresses(side, epoch, up),
+            Event::Gateway { side } => self.gateway(side),
             Event::StallEnds { side } => self.stall_ends(side),
             Event::Fault => {
                 if let Some(faults) = self.faults {
@@ -188,6 +196,21 @@ impl World {
         self.perform(side, acts);
     }
 
+    /// An answer comes soon, silence is believed after three seconds.
+    fn ask_gateway(&mut self, side: Side) {
+        let wait = if self.gateway { Duration::from_millis(1) } else { Duration::from_secs(3) };
+        self.schedule(self.now + wait, Event::Gateway { side });
+    }
+
+    fn gateway(&mut self, side: Side) {
+        let (now, answered) = (self.now, self.gateway);
+        if let Some(stall) = self.node(side).stall {
+            return self.schedule(stall.until, Event::Gateway { side });
+        }
+        let acts = self.node(side).gateway_answered(now, answered);
+        self.perform(side, acts);
+    }
+
     fn stall_ends(&mut self, side: Side) {
         let now = self.now;
         if self.node(side).stall.is_some_and(|stall| stall.until <= now) {
@@ -214,9 +237,10 @@ impl World {
             }
             match act {
                 Act::Send(bytes) => self.transmit(side, bytes),
-                Act::Up => self.change_addresses(side, true),
+                Act::Up | Act::Take => self.change_addresses(side, true),
                 Act::Down => self.change_addresses(side, false),
                 Act::Announce => {}
+                Act::AskGateway => self.ask_gateway(side),
                 Act::Exit => self.vanish(side, self.pace.down),
             }
         }
