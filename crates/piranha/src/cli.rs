@@ -13,7 +13,7 @@ pub struct Cli {
 }
 
 const AFTER: &str = "\
-Exit status: 0 clean, 1 warnings, 2 errors, 3 the file cannot be read, 64 wrong usage.
+Exit status: 0 clean or done, 1 warnings, 2 errors, 3 the file cannot be read, 64 wrong usage.
 See piranha(8) and lvs.cf(5).";
 
 /// The subcommands.
@@ -31,6 +31,15 @@ pub enum Command {
         #[arg(long)]
         json: bool,
         /// The file; `-` is the standard input.
+        #[arg(default_value = system::config::DEFAULT_PATH)]
+        file: PathBuf,
+    },
+    /// Take the virtual addresses and IPVS services of the file off this node, after pulse and lvs have died.
+    Withdraw {
+        /// Even while pulse runs.
+        #[arg(long)]
+        force: bool,
+        /// The file.
         #[arg(default_value = system::config::DEFAULT_PATH)]
         file: PathBuf,
     },

@@ -1,4 +1,4 @@
-//! piranha: the operator's command to check and show lvs.cf.
+//! piranha: the operator's command to check and show lvs.cf, and to withdraw what it put on a node.
 
 mod check;
 mod cli;
@@ -6,6 +6,7 @@ mod input;
 mod json;
 mod output;
 mod show;
+mod withdraw;
 
 use clap::error::ErrorKind;
 use clap::Parser;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
     let verdict = match cli.command {
         Command::Check { file } => check::run(&file),
         Command::Show { json, file } => show::run(&file, json),
+        Command::Withdraw { force, file } => withdraw::run(&file, force),
     };
     verdict.unwrap_or_else(|error| output::failed(&error)).into()
 }

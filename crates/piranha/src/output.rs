@@ -13,7 +13,7 @@ pub enum Verdict {
     Clean = 0,
     /// The file loads, with warnings.
     Warnings = 1,
-    /// The file is refused.
+    /// The file is refused, or something could not be withdrawn.
     Errors = 2,
     /// The file cannot be opened, or the result cannot be printed.
     Unreadable = 3,
