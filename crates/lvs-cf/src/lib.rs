@@ -41,6 +41,7 @@ mod writer;
 pub use analysis::{analyse, Analysis};
 pub use diagnostic::{Colour, Diagnostic, Severity};
 pub use error::{Error, ErrorKind, Span};
+pub use lint::LINTS;
 pub use model::{Config, Host, Server, Virtual};
 pub use number::{inet_aton, parse_int};
 pub use parser::parse;

@@ -18,22 +18,81 @@ use crate::value::Value;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
+/// The names of all warnings, sorted.
+pub const LINTS: &[&str] = &[
+    "address-on-two-devices",
+    "address-with-two-masks",
+    "carriage-return",
+    "command-without-path",
+    "deadtime-too-short",
+    "device-too-long",
+    "device-without-alias",
+    "duplicate-key",
+    "duplicate-name",
+    "duplicate-server",
+    "duplicate-service",
+    "empty-number",
+    "fwmark-without-persistence",
+    "heartbeat-ignored",
+    "ignored-value",
+    "long-text",
+    "mask-not-contiguous",
+    "missing-brace",
+    "nat-router-unused",
+    "no-active-service",
+    "no-address",
+    "no-backup",
+    "no-command",
+    "no-primary",
+    "no-servers",
+    "no-shared-disk",
+    "nul-byte",
+    "number-too-big",
+    "octal-number",
+    "out-of-range",
+    "pmask-without-persistence",
+    "port-below-server",
+    "port-not-translated",
+    "private-link-lost",
+    "program-without-expect",
+    "regex-ignored",
+    "same-director",
+    "send-ignored",
+    "server-ignored",
+    "service-not-selected",
+    "similar-name",
+    "single-quotes",
+    "single-server",
+    "sorry-without-servers",
+    "text-after-brace",
+    "text-after-bracket",
+    "text-lost",
+    "udp-without-send",
+    "unknown-escape",
+    "unusual-address",
+];
+
 /// Collects warnings.
 pub(crate) type Notes = Vec<Note>;
 
 /// Adds a warning at a place.
 fn warn(notes: &mut Notes, code: &'static str, span: Span, message: impl Into<String>) {
-    notes.push(Note { code, span: Some(span), message: message.into(), help: None });
+    add(notes, Note { code, span: Some(span), message: message.into(), help: None });
 }
 
 /// Adds a warning at a place, with advice.
 fn advise(notes: &mut Notes, code: &'static str, span: Span, message: impl Into<String>, help: &str) {
-    notes.push(Note { code, span: Some(span), message: message.into(), help: Some(help.into()) });
+    add(notes, Note { code, span: Some(span), message: message.into(), help: Some(help.into()) });
 }
 
 /// Adds a warning about the file as a whole.
 fn warn_file(notes: &mut Notes, code: &'static str, message: impl Into<String>) {
-    notes.push(Note { code, span: None, message: message.into(), help: None });
+    add(notes, Note { code, span: None, message: message.into(), help: None });
+}
+
+fn add(notes: &mut Notes, note: Note) {
+    debug_assert!(LINTS.contains(&note.code), "{} is not in the list", note.code);
+    notes.push(note);
 }
 
 /// Looks over a configuration that has been read without error.

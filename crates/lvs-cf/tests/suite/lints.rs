@@ -161,6 +161,12 @@ fn failover_services() {
     assert_eq!(warnings(source), ["2 no-command", "2 no-command", "5 server-ignored"]);
 }
 
+#[test]
+fn texts_that_are_too_long() {
+    let source = CLEAN.replace("HTTP\"", &"x".repeat(256)).replace("xx\n", "xx\"\n");
+    assert_eq!(warnings(&source), ["13 long-text"]);
+}
+
 /// The analysis names every mistake once.
 #[test]
 fn an_error_does_not_cascade() {

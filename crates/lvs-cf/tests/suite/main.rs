@@ -7,5 +7,6 @@ mod edit;
 mod generate;
 mod large;
 mod lints;
+mod manual;
 mod properties;
 mod writer;
