@@ -17,12 +17,14 @@ mod runtime;
 mod settings;
 mod sockets;
 mod sync;
+mod systemd;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 use heartbeat::{Message, Role};
 use lvs_cf::{Config, ServiceKind};
+use system::clock;
 use system::config::LoadError;
 use system::daemon::{daemonise, Detach, PidFile, PidFileError, Readiness};
 use system::logging::{open_syslog, Logging, Sink};
@@ -36,6 +38,7 @@ use crate::controller::Program;
 use crate::director::Director;
 use crate::runtime::{tell, Pulse};
 use crate::sockets::Sockets;
+use crate::systemd::Systemd;
 
 const PID_FILE: &str = "/var/run/pulse.pid";
 
@@ -53,6 +56,7 @@ fn start(request: &Request) -> Result<(), Stop> {
     let sink = if request.foreground || request.test { Sink::Stdout } else { Sink::Syslog };
     Logging { ident: cli::PROGRAM, prefix: cli::PROGRAM, sink, verbose: request.verbose }.init();
 
+    let systemd = Systemd::from_environment();
     let mut config = load(request)?;
     let mut addresses = Addresses::open().map_err(|error| Stop::error(format!("pulse: {error}")))?;
     let pair = find_role(&config, &mut addresses)?;
@@ -71,7 +75,7 @@ fn start(request: &Request) -> Result<(), Stop> {
         tell(&Message::BackupNotWanted);
         return Err(Stop { text: Vec::new(), status: fail(readiness, FAILED) });
     }
-    let result = serve(request, config, pair, addresses, sockets, readiness);
+    let result = serve(request, config, pair, addresses, sockets, readiness, systemd);
     drop(pid_file);
     result.map_err(|error| {
         tell(&Message::PollFailed(error.to_string()));
@@ -86,6 +90,7 @@ fn serve(
     addresses: Addresses,
     sockets: Sockets,
     readiness: Option<Readiness>,
+    mut systemd: Systemd,
 ) -> std::io::Result<()> {
     let settings = settings::of(&config, &pair, request.force_active);
     tell(&Message::Starting(settings.role));
@@ -95,7 +100,10 @@ fn serve(
     let (reader, _lifeline) = system::child::lifeline()?;
     let lvs = Program { path: request.lvs.clone(), arguments: lvs_arguments(request), lifeline: reader };
     let director = Director::new(config, addresses, lvs);
-    let pulse = Pulse { path: request.configfile.clone(), pair, settings, sockets, director, signals };
+    // Before the command that started us may end: systemd must know by then who goes on.
+    systemd.ready(clock::now());
+    let pulse =
+        Pulse { path: request.configfile.clone(), pair, settings, sockets, director, signals, systemd };
     if let Some(readiness) = readiness {
         readiness.ready();
     }

@@ -15,6 +15,7 @@ use crate::controller::Ended;
 use crate::director::Director;
 use crate::settings;
 use crate::sockets::Sockets;
+use crate::systemd::Systemd;
 
 /// Everything that the loop works with.
 pub struct Pulse {
@@ -30,6 +31,8 @@ pub struct Pulse {
     pub director: Director,
     /// TERM, INT, HUP and CHLD.
     pub signals: Signals,
+    /// The service manager, if it started us.
+    pub systemd: Systemd,
 }
 
 /// Runs until the election says that all is down and said, and lvs has ended.
@@ -49,7 +52,11 @@ pub fn run(mut pulse: Pulse) -> io::Result<()> {
     let mut election = Election::new(pulse.settings, clock::now(), &mut out);
     let mut leaving = pulse.carry_out(&mut election, &mut out);
     while !leaving || pulse.director.lvs().is_present() {
-        let due = [election.next_deadline().filter(|_| !leaving), pulse.director.next_deadline()];
+        let due = [
+            election.next_deadline().filter(|_| !leaving),
+            pulse.director.next_deadline(),
+            pulse.systemd.next_deadline(),
+        ];
         let due = due.into_iter().flatten().min();
         poller.wait(due.map(|due| due.saturating_sub(clock::now())))?;
         leaving |= pulse.turn(&mut election, &mut out, leaving);
@@ -76,6 +83,7 @@ impl Pulse {
             leave = self.carry_out(election, out);
         }
         self.director.proceed(clock::now());
+        self.systemd.proceed(clock::now());
         leave
     }
 
@@ -83,7 +91,10 @@ impl Pulse {
         match signal {
             libc::SIGCHLD => self.reap(election, out),
             libc::SIGHUP => self.reload(election),
-            _ => election.handle(clock::now(), Input::Terminate { signal }, out),
+            _ => {
+                self.systemd.stopping();
+                election.handle(clock::now(), Input::Terminate { signal }, out);
+            }
         }
     }
 
@@ -117,6 +128,7 @@ impl Pulse {
                     Output::Exit => leave = true,
                     Output::Activate(_) => {
                         let lvs = self.director.activate(clock::now());
+                        self.systemd.set_active(true);
                         election.handle(clock::now(), Input::Activated, out);
                         if let Err(error) = lvs {
                             lvs_failed(&error, election, out);
@@ -124,6 +136,7 @@ impl Pulse {
                     }
                     Output::Deactivate(_) => {
                         self.director.deactivate(clock::now());
+                        self.systemd.set_active(false);
                         election.handle(clock::now(), Input::Deactivated, out);
                     }
                     // With `service = fos` only, which is refused at the start.
@@ -137,11 +150,13 @@ impl Pulse {
     /// HUP: a file that cannot be used is refused, and everything stays as it is. lvs says the same of it in
     /// its own words, so it hears of every HUP.
     fn reload(&mut self, election: &mut Election) {
+        self.systemd.reloading(clock::now());
         match system::config::load(&self.path) {
             Ok(config) => self.adopt(config, election),
             Err(error) => log::info!("{error}"),
         }
         self.director.lvs().reload();
+        self.systemd.reloaded();
     }
 
     fn adopt(&mut self, config: Config, election: &mut Election) {
