@@ -1,14 +1,17 @@
 # Piranha: the commands of daily work. `make` lists them.
 
-PREFIX ?= /usr
-SBINDIR ?= $(PREFIX)/sbin
-MANDIR ?= $(PREFIX)/share/man
-SYSCONFDIR ?= /etc
-DESTDIR ?=
-INSTALL ?= install
+# Directories of an installation; `scripts/install-files` says what goes where.
+export PREFIX ?= /usr
+export SBINDIR ?= $(PREFIX)/sbin
+export SYSCONFDIR ?= /etc
+export MANDIR ?= $(PREFIX)/share/man
+export DOCDIR ?= $(PREFIX)/share/doc/piranha
+export UNITDIR ?= $(PREFIX)/lib/systemd/system
+export INITDIR ?= $(SYSCONFDIR)/init.d
+export DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build test unit lab-check scenarios demo fmt lint doc man-lint install
+.PHONY: help packages build test unit lab-check scenarios demo fmt lint doc man-lint install uninstall
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -24,6 +27,7 @@ test: packages build unit lab-check scenarios ## run all tests; the scenarios in
 unit: ## run the tests that need no IPVS
 	cargo test --workspace --exclude testbed
 	cargo test -p testbed --lib
+	tests/admin/run
 
 lab-check: ## check that the lab boots a kernel with IPVS and keeps its promises
 	tests/lab/check
@@ -49,10 +53,8 @@ doc: ## build the documentation of the code
 man-lint: ## check the manual pages
 	$(if $(wildcard man/*),mandoc -T lint -W warning $(wildcard man/*))
 
-install: build ## install daemons, manual pages and the configuration directory below DESTDIR
-	$(INSTALL) -d $(DESTDIR)$(SBINDIR) $(DESTDIR)$(SYSCONFDIR)/sysconfig/ha
-	for daemon in pulse nanny send_arp piranha; do \
-	    $(INSTALL) -m 755 target/release/$$daemon $(DESTDIR)$(SBINDIR)/$$daemon || exit 1; done
-	$(INSTALL) -m 755 target/release/lvs $(DESTDIR)$(SBINDIR)/lvsd
-	for page in man/*.[58]; do [ -e "$$page" ] || continue; \
-	    $(INSTALL) -D -m 644 "$$page" "$(DESTDIR)$(MANDIR)/man$${page##*.}/$${page##*/}" || exit 1; done
+install: build ## install everything below DESTDIR; PREFIX, SBINDIR, SYSCONFDIR, MANDIR, DOCDIR, UNITDIR, INITDIR
+	scripts/install-files install
+
+uninstall: ## remove it again; a configuration that was changed stays
+	scripts/install-files uninstall
