@@ -27,6 +27,11 @@
 //! Otherwise it waits for the partner's next word, one keepalive later: RUNNING from a MASTER that took the service,
 //! a second STOPPED from one that cannot.
 //!
+//! # Handover
+//!
+//! See `handover.rs`: lvs is started on the standby ahead of a takeover, and a node that is told to end serves until
+//! its partner is ready.
+//!
 //! # Lateness
 //!
 //! A process that was suspended or starved must not believe its own clock against a living partner. If a deadline is
@@ -35,12 +40,13 @@
 //! service meanwhile, it answers.
 
 mod failover;
+mod handover;
 mod partner;
 mod paths;
 mod transition;
 
 use crate::backoff::ChildFailure;
-use crate::wire::{self, ByteOrder, Word};
+use crate::wire::{ByteOrder, Datagram, Note, Word};
 use crate::{ActivateReason, Input, Message, Mode, Output, Settings};
 use std::time::Duration;
 
@@ -104,6 +110,7 @@ pub struct Election {
     child_failure: Option<ChildFailure>,
     /// Idle with `service = lvs`.
     failover: failover::Failover,
+    handover: handover::Handover,
     terminating: bool,
     /// When the partner's RUNNING was last answered by `active_cmd`.
     resent_at: Option<Duration>,
@@ -135,6 +142,7 @@ impl Election {
             links_down: (false, false),
             child_failure: None,
             failover: failover::Failover::default(),
+            handover: handover::Handover::default(),
             terminating: false,
             resent_at: None,
             announced_at: None,
@@ -167,8 +175,9 @@ impl Election {
             Input::ChildEnded { pid, end } => self.child_ended(now, pid, end, out),
             Input::GatewayAnswered(answered) => self.gateway_answered(now, answered, out),
             Input::Activated => self.activated(out),
+            Input::Prepared => self.prepared(now, out),
             Input::Deactivated => self.deactivated(now, out),
-            Input::Terminate { signal } => self.terminate(signal, out),
+            Input::Terminate { signal } => self.terminate(now, signal, out),
         }
     }
 
@@ -182,8 +191,8 @@ impl Election {
             return Some(Duration::ZERO);
         }
         let failover = self.failover.next_deadline();
-        let timers = [Some(self.send_at), Some(self.need_at), self.retry_at(), self.announce_at(), failover];
-        timers.into_iter().flatten().min()
+        let timers = [self.retry_at(), self.announce_at(), self.handover_at(), failover];
+        timers.into_iter().flatten().chain([self.send_at, self.need_at]).min()
     }
 
     /// Whether this node has the service or is bringing it up.
@@ -245,6 +254,7 @@ impl Election {
             self.retry(now, out);
         }
         self.failover_deadline(now, out);
+        self.handover_deadline(now, out);
         if self.announce_at().is_some_and(|at| at <= now) {
             self.announce(now, out);
         }
@@ -278,6 +288,10 @@ impl Election {
     /// Says `word` to the partner at once. The rhythm of the periodic heartbeats is kept, but one that is due is
     /// hereby sent.
     fn say(&mut self, now: Duration, word: Word, out: &mut Vec<Output>) {
+        self.say_with(now, word, self.note(), out);
+    }
+
+    fn say_with(&mut self, now: Duration, word: Word, note: Option<Note>, out: &mut Vec<Output>) {
         if self.send_at <= now {
             self.send_at = now + self.settings.keepalive;
         }
@@ -289,7 +303,8 @@ impl Election {
         }
         self.tell_control(word, out);
         out.push(Output::Log(Message::Sending));
-        out.push(Output::Send { word, bytes: wire::encode(word, self.order) });
+        let datagram = Datagram::new(word, self.order, note);
+        out.push(Output::Send { word, note, datagram });
     }
 
     /// The word for what this node does. It is RUNNING until the virtual addresses are down.

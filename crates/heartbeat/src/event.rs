@@ -11,7 +11,8 @@
 //!                                                        Exit ............... end of the process
 //! ```
 
-use crate::{wire::Word, Message, Path};
+use crate::wire::{Datagram, Note, Word};
+use crate::{Message, Path};
 use std::net::IpAddr;
 
 /// Something that happened.
@@ -51,6 +52,8 @@ pub enum Input<'a> {
     Activated,
     /// The runtime has carried out [`Output::Deactivate`]: the virtual addresses are down.
     Deactivated,
+    /// The lvs of [`Output::Prepare`] has filled the table.
+    Prepared,
     /// The process was asked to end.
     Terminate {
         /// The number of the signal.
@@ -74,11 +77,18 @@ pub enum Output {
     Send {
         /// What it says.
         word: Word,
-        /// Its bytes, in the partner's byte order.
-        bytes: [u8; 4],
+        /// What stands behind the word, for a partner of the same kind.
+        note: Option<Note>,
+        /// The bytes, in the partner's byte order.
+        datagram: Datagram,
     },
     /// Bring up everything that makes this node the active director, then feed [`Input::Activated`].
     Activate(ActivateReason),
+    /// Start lvs and let it fill the table, with no virtual address up yet; then feed [`Input::Prepared`]. An
+    /// [`Output::Activate`] may come before or after that, and takes over the lvs that runs.
+    Prepare,
+    /// End the lvs of [`Output::Prepare`]: it is not needed.
+    Unprepare,
     /// Take it down, if it is up, and run what a node runs on leaving; then feed [`Input::Deactivated`].
     Deactivate(DeactivateReason),
     /// Announce all virtual addresses, from the first of five rounds, whatever round was due.

@@ -33,6 +33,7 @@
 //!     deadtime: Duration::from_secs(5),
 //!     backup_active: true,
 //!     private_path: false,
+//!     prepare: false,
 //!     force_active: false,
 //! };
 //! let mut election = Election::new(settings, Duration::ZERO, &mut out);

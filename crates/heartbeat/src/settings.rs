@@ -74,6 +74,9 @@ pub struct Settings {
     pub backup_active: bool,
     /// Whether heartbeats also travel on the private path.
     pub private_path: bool,
+    /// lvs can be started ahead of a takeover: it is one that tells when its table is filled. Not with foreign
+    /// programs in its place.
+    pub prepare: bool,
     /// Be active from the start (`--forceactive`).
     pub force_active: bool,
 }

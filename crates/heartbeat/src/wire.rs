@@ -112,6 +112,63 @@ pub const fn encode(word: Word, order: ByteOrder) -> [u8; 4] {
     }
 }
 
+/// What may stand behind the four bytes, where originals do not look: how two directors of this suite hand over
+/// without a gap. A four-byte mark, then one byte.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Note {
+    /// Behind RUNNING: this node will leave as soon as its partner is ready.
+    Leaving,
+    /// Behind STOPPED: this node fills its table.
+    Preparing,
+    /// Behind STOPPED: its table is filled.
+    Ready,
+}
+
+impl Note {
+    const MARK: [u8; 4] = *b"LVSn";
+    const ALL: [Self; 3] = [Self::Leaving, Self::Preparing, Self::Ready];
+
+    const fn byte(self) -> u8 {
+        match self {
+            Self::Leaving => b'L',
+            Self::Preparing => b'P',
+            Self::Ready => b'R',
+        }
+    }
+
+    /// The note in a datagram, if there is one. Anything else behind the word is ignored.
+    #[must_use]
+    pub fn read(datagram: &[u8]) -> Option<Self> {
+        let kind = datagram.get(4..)?.strip_prefix(&Self::MARK)?.first()?;
+        Self::ALL.into_iter().find(|note| note.byte() == *kind)
+    }
+}
+
+/// A heartbeat ready to be sent: four bytes, or nine with a [`Note`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Datagram {
+    bytes: [u8; 9],
+    length: usize,
+}
+
+impl Datagram {
+    /// Puts a heartbeat together.
+    #[must_use]
+    pub fn new(word: Word, order: ByteOrder, note: Option<Note>) -> Self {
+        let mut bytes = [0; 9];
+        bytes[..4].copy_from_slice(&encode(word, order));
+        bytes[4..8].copy_from_slice(&Note::MARK);
+        bytes[8] = note.map_or(0, Note::byte);
+        Self { bytes, length: if note.is_some() { 9 } else { 4 } }
+    }
+
+    /// What goes over the wire.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8] {
+        &self.bytes[..self.length]
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -12,7 +12,7 @@
 //! the driver: addresses come up 10 ms after `activate` and go down 30 ms after `deactivate`.
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
-use heartbeat::wire::{self, ByteOrder, Word};
+use heartbeat::wire::{self, ByteOrder, Datagram, Note, Word};
 use heartbeat::{ChildEnd, Election, Input, Level, Mode, Output, Path, Role, Settings};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -34,6 +34,11 @@ fn rules_of_our_own() {
 #[test]
 fn failover_services() {
     run_file(include_str!("vectors/failover.txt"));
+}
+
+#[test]
+fn handover() {
+    run_file(include_str!("vectors/handover.txt"));
 }
 
 #[test]
@@ -135,6 +140,7 @@ impl Driver {
             "lvs-killed" | "fos-killed" => {
                 self.feed(now, Input::ChildEnded { pid: 77, end: ChildEnd::Signalled(number(1)) })
             }
+            "prepared" => self.feed(now, Input::Prepared),
             "signal" => self.feed(now, Input::Terminate { signal: number(1) }),
             "stranger" => self.feed(now, Input::Stranger([10, 0, 0, 9].into())),
             "raw" => {
@@ -149,7 +155,14 @@ impl Driver {
             }
             word => {
                 let path = if words.contains(&"private") { Path::Private } else { Path::Public };
-                self.feed(now, Input::Datagram { path, payload: &bytes(word, ByteOrder::NATIVE) });
+                let note = words.iter().find_map(|word| match *word {
+                    "leaving" => Some(Note::Leaving),
+                    "preparing" => Some(Note::Preparing),
+                    "ready" => Some(Note::Ready),
+                    _ => None,
+                });
+                let heartbeat = Datagram::new(known(word), ByteOrder::NATIVE, note);
+                self.feed(now, Input::Datagram { path, payload: heartbeat.as_bytes() });
             }
         }
     }
@@ -206,16 +219,20 @@ fn settings(line: &str) -> Settings {
         deadtime: after("deadtime").expect("deadtime"),
         backup_active: !words.contains(&"alone"),
         private_path: words.contains(&"two-paths"),
+        prepare: words.contains(&"prepares"),
         force_active: words.contains(&"forced"),
     }
 }
 
 fn describe(output: &Output) -> Option<String> {
     Some(match output {
-        Output::Send { word, bytes } => {
-            let foreign = *bytes != wire::encode(*word, ByteOrder::NATIVE);
-            format!("send {}{}", name(*word), if foreign { " swapped" } else { "" })
+        Output::Send { word, note, datagram } => {
+            let foreign = *datagram != Datagram::new(*word, ByteOrder::NATIVE, *note);
+            let note = note.map_or(String::new(), |note| format!(" + {note:?}").to_lowercase());
+            format!("send {}{}{note}", name(*word), if foreign { " swapped" } else { "" })
         }
+        Output::Prepare => "prepare".into(),
+        Output::Unprepare => "unprepare".into(),
         Output::Activate(reason) => format!("activate {reason:?}"),
         Output::Deactivate(reason) => format!("deactivate {reason:?}"),
         Output::Announce => "announce".into(),
@@ -244,9 +261,11 @@ fn name(word: Word) -> &'static str {
 }
 
 fn bytes(text: &str, order: ByteOrder) -> [u8; 4] {
-    let word =
-        NAMES.iter().find(|(name, _)| *name == text).unwrap_or_else(|| panic!("unknown word {text:?}")).1;
-    wire::encode(word, order)
+    wire::encode(known(text), order)
+}
+
+fn known(text: &str) -> Word {
+    NAMES.iter().find(|(name, _)| *name == text).unwrap_or_else(|| panic!("unknown word {text:?}")).1
 }
 
 fn seconds(text: &str) -> Duration {

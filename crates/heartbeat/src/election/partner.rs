@@ -1,7 +1,7 @@
 //! What the partner says, and what its silence says.
 
 use super::{Election, Partner, State};
-use crate::wire::{self, Word};
+use crate::wire::{self, Note, Word};
 use crate::{ActivateReason, DeactivateReason, Message, Mode, Output, Path, Role};
 use std::time::Duration;
 
@@ -15,7 +15,8 @@ impl Election {
                     let told = self.paths.heard(now, path, self.settings.deadtime);
                     out.extend(told.into_iter().flatten().map(Output::Log));
                 }
-                return self.accepted(now, path, word, out);
+                self.accepted(now, path, word, out);
+                return self.partner_heard(now, Note::read(payload), out);
             }
             Ok(_) | Err(wire::DecodeError::Unknown(_)) => Message::Incompatible,
             Err(wire::DecodeError::Short) => Message::BadHeartbeat,

@@ -12,6 +12,7 @@ impl Election {
         self.state = State::Activating;
         self.holding = true;
         self.takeover = false;
+        self.preparation_used();
         self.active_since = now;
         self.need_at = now + self.settings.deadtime;
         self.say(now, self.word(), out);
@@ -46,6 +47,7 @@ impl Election {
     pub(super) fn deactivate(&mut self, reason: DeactivateReason, out: &mut Vec<Output>) {
         self.state = State::Deactivating;
         self.takeover = false;
+        self.preparation_used();
         self.announce_due = false;
         self.failover.end();
         out.push(Output::Deactivate(reason));
@@ -90,6 +92,7 @@ impl Election {
             out.push(Output::Log(Message::LinksFailed));
         }
         self.takeover = false;
+        self.unprepare(out);
         if self.is_active() {
             out.push(Output::Log(Message::LinkFailureDeactivating(self.settings.mode)));
             self.deactivate(DeactivateReason::LinkFailure, out);
@@ -114,6 +117,7 @@ impl Election {
             return self.fos_ended(now, end, out);
         }
         if !self.is_active() {
+            self.preparation_failed();
             return;
         }
         self.child_failure = Some(ChildFailure::after(self.child_failure, self.active_since, now));
@@ -140,12 +144,16 @@ impl Election {
     }
 
     /// A standby is deactivated too: the runtime runs what a node runs on leaving.
-    pub(super) fn terminate(&mut self, signal: i32, out: &mut Vec<Output>) {
+    /// An active one first lets its partner get ready, unless it is told a second time.
+    pub(super) fn terminate(&mut self, now: Duration, signal: i32, out: &mut Vec<Output>) {
         if std::mem::replace(&mut self.terminating, true) {
+            if self.is_leaving() {
+                self.leave(out);
+            }
             return;
         }
         out.push(Output::Log(Message::Terminating(signal)));
-        if self.state != State::Deactivating {
+        if self.state != State::Deactivating && !self.ask_partner_first(now, out) {
             self.deactivate(DeactivateReason::Terminating, out);
         }
     }

@@ -69,6 +69,7 @@ fn one(kinds: [Kind; 2], mode: Mode, seed: u64, verbose: bool) -> Result<(), Str
     let pace = Pace {
         up: Duration::from_millis(rng.pick(&[1, 10, 40])),
         down: Duration::from_millis(rng.pick(&[1, 30, 80])),
+        prepare: Duration::from_millis(rng.pick(&[2, 200, 5_000])),
         wake: Duration::from_micros(rng.pick(&[10, 500, 5_000])),
     };
     let network = Network::random(&mut rng);

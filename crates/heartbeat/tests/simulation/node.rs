@@ -2,7 +2,8 @@
 
 use crate::network::{Side, PATHS};
 use crate::original::{Deed, Original};
-use heartbeat::{wire, ActivateReason, ChildEnd, Election, Input, Mode, Output, Path, Role, Settings};
+use heartbeat::wire::{self, ByteOrder, Datagram};
+use heartbeat::{ActivateReason, ChildEnd, Election, Input, Mode, Output, Path, Role, Settings};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -22,7 +23,10 @@ pub struct Timers {
 /// What a pulse wants done, whoever wrote it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Act {
-    Send([u8; 4]),
+    Send(Datagram),
+    /// Fill the table ahead of a takeover, and forget it.
+    Prepare,
+    Unprepare,
     Up,
     /// Becomes active although the partner is: its services are dead.
     Take,
@@ -52,7 +56,7 @@ pub struct Node {
     side: Side,
     timers: Timers,
     brain: Option<Brain>,
-    socket: VecDeque<(Path, [u8; 4])>,
+    socket: VecDeque<(Path, Datagram)>,
     pub stall: Option<Stall>,
     pub link_down: bool,
     pub leaving: bool,
@@ -95,6 +99,7 @@ impl Node {
             deadtime,
             backup_active: true,
             private_path: true,
+            prepare: true,
             force_active: false,
         };
         self.gone();
@@ -132,10 +137,10 @@ impl Node {
     }
 
     /// A datagram reaches the machine.
-    pub fn arrive(&mut self, path: Path, bytes: [u8; 4]) {
+    pub fn arrive(&mut self, path: Path, heartbeat: Datagram) {
         let deaf = self.stall.is_some_and(|stall| stall.deaf);
         if self.runs() && !deaf && self.socket.len() < 256 {
-            self.socket.push_back((path, bytes));
+            self.socket.push_back((path, heartbeat));
         }
     }
 
@@ -148,9 +153,10 @@ impl Node {
             None => Vec::new(),
             Some(Brain::Ours(election)) => {
                 let mut outputs = Vec::new();
-                while let Some((path, payload)) = self.socket.pop_front() {
+                while let Some((path, heartbeat)) = self.socket.pop_front() {
+                    let payload = heartbeat.as_bytes();
                     note(&mut self.heard_running, now, payload);
-                    election.handle(now, Input::Datagram { path, payload: &payload }, &mut outputs);
+                    election.handle(now, Input::Datagram { path, payload }, &mut outputs);
                 }
                 while election.next_deadline().is_some_and(|due| due <= now) {
                     election.handle(now, Input::Deadline, &mut outputs);
@@ -161,8 +167,11 @@ impl Node {
                 // It reads the private socket first.
                 let (public, private): (VecDeque<_>, VecDeque<_>) =
                     self.socket.drain(..).partition(|(path, _)| *path == PATHS[0]);
+                // It reads four bytes, whatever follows.
+                let four =
+                    |(_, heartbeat): (Path, Datagram)| heartbeat.as_bytes().first_chunk::<4>().copied();
                 let mut words: VecDeque<[u8; 4]> =
-                    private.into_iter().chain(public).map(|(_, w)| w).collect();
+                    private.into_iter().chain(public).filter_map(four).collect();
                 let mut deeds = Vec::new();
                 while original.turn(now, &mut words, &mut deeds) {}
                 deeds.iter().map(deed).collect()
@@ -192,6 +201,10 @@ impl Node {
 
     pub fn gateway_answered(&mut self, now: Duration, answered: bool) -> Vec<Act> {
         self.input(now, Input::GatewayAnswered(answered), |_, _| {})
+    }
+
+    pub fn prepared(&mut self, now: Duration) -> Vec<Act> {
+        self.input(now, Input::Prepared, |_, _| {})
     }
 
     pub fn terminate(&mut self, now: Duration) -> Vec<Act> {
@@ -235,8 +248,8 @@ impl Node {
     }
 }
 
-fn note(heard_running: &mut Option<Duration>, now: Duration, payload: [u8; 4]) {
-    match wire::decode(&payload) {
+fn note(heard_running: &mut Option<Duration>, now: Duration, payload: &[u8]) {
+    match wire::decode(payload) {
         Ok((wire::Word::Running | wire::Word::FosRunning, _)) => *heard_running = Some(now),
         Ok((wire::Word::Stopped | wire::Word::FosStopped, _)) => *heard_running = None,
         _ => {}
@@ -245,7 +258,9 @@ fn note(heard_running: &mut Option<Duration>, now: Duration, payload: [u8; 4]) {
 
 fn act(output: &Output) -> Option<Act> {
     match output {
-        Output::Send { bytes, .. } => Some(Act::Send(*bytes)),
+        Output::Send { datagram, .. } => Some(Act::Send(*datagram)),
+        Output::Prepare => Some(Act::Prepare),
+        Output::Unprepare => Some(Act::Unprepare),
         Output::Activate(ActivateReason::RemoteFailure) => Some(Act::Take),
         Output::Activate(_) => Some(Act::Up),
         Output::Deactivate(_) => Some(Act::Down),
@@ -258,7 +273,7 @@ fn act(output: &Output) -> Option<Act> {
 
 fn deed(deed: &Deed) -> Act {
     match deed {
-        Deed::Send(bytes) => Act::Send(*bytes),
+        Deed::Send(word) => Act::Send(Datagram::new(*word, ByteOrder::NATIVE, None)),
         Deed::Activate => Act::Up,
         Deed::Deactivate => Act::Down,
         Deed::StartArpHelper => Act::Announce,

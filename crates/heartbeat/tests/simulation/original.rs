@@ -1,6 +1,7 @@
 //! A model of the original pulse, written from its observed table of states and events, not from ours: it shares no
 //! code with [`heartbeat::Election`].
 
+use heartbeat::wire::Word;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ const STOPPED: [u8; 4] = [0xbd, 0xda, 0xbd, 0xad];
 
 /// What the original does.
 pub enum Deed {
-    Send([u8; 4]),
+    Send(Word),
     Activate,
     Deactivate,
     /// Five rounds of ARP by a helper that nothing stops.
@@ -43,7 +44,7 @@ impl Original {
     pub fn turn(&mut self, now: Duration, socket: &mut VecDeque<[u8; 4]>, deeds: &mut Vec<Deed>) -> bool {
         if self.next_deadline() <= now {
             if self.send_at <= self.need_at {
-                deeds.push(Deed::Send(if self.active { RUNNING } else { STOPPED }));
+                deeds.push(Deed::Send(if self.active { Word::Running } else { Word::Stopped }));
                 self.send_at = now + self.keepalive;
             } else {
                 self.need_at = now + self.deadtime;
@@ -63,7 +64,7 @@ impl Original {
                 if self.active && self.master {
                     deeds.push(Deed::StartArpHelper);
                 } else if self.active {
-                    deeds.push(Deed::Send(RUNNING));
+                    deeds.push(Deed::Send(Word::Running));
                     self.stop_serving(deeds);
                 }
             }

@@ -12,6 +12,7 @@ const KEEPALIVE: Duration = Duration::from_secs(1);
 const DEADTIME: Duration = Duration::from_secs(3);
 const UP: Duration = Duration::from_millis(10);
 const DOWN: Duration = Duration::from_millis(30);
+const PREPARE: Duration = Duration::from_millis(150);
 const PAIRS: [[Kind; 2]; 4] = [[Ours, Ours], [Original, Ours], [Ours, Original], [Original, Original]];
 
 fn ms(milliseconds: u64) -> Duration {
@@ -20,7 +21,7 @@ fn ms(milliseconds: u64) -> Duration {
 
 fn world(kinds: [Kind; 2], delay: Duration) -> World {
     let timers = Timers { keepalive: KEEPALIVE, deadtime: DEADTIME };
-    let pace = Pace { up: UP, down: DOWN, wake: Duration::ZERO };
+    let pace = Pace { up: UP, down: DOWN, prepare: PREPARE, wake: Duration::ZERO };
     World::new(kinds, timers, Network::perfect(delay), pace, Rng::new(1))
 }
 
@@ -153,19 +154,48 @@ fn stop(world: &mut World, side: Side) {
     world.perform(side, acts);
 }
 
+/// The service stays where it is until the partner has filled its table; only then do the addresses move. An original
+/// says nothing of its table, and is not waited for long.
 #[test]
-fn a_planned_stop_hands_over_at_once() {
+fn a_planned_stop_hands_over_when_the_partner_is_ready() {
     for kinds in PAIRS {
         for active in Side::BOTH.into_iter().filter(|side| kinds[*side as usize] == Ours) {
             let mut world = pair(kinds, active);
             let since = world.now;
             stop(&mut world, active);
             world.run_for(ms(1_000)).unwrap();
+            let story = format!("{kinds:?}, {active:?}");
+            let released = when(&world, active, Act::Down, since).unwrap();
+            let ready = if kinds == [Ours, Ours] { ms(1) + PREPARE + ms(1) } else { ms(250) };
+            assert_eq!(released, since + ready, "{story}");
             let taken = when(&world, active.other(), Act::Up, since).unwrap();
-            assert_eq!(taken, since + DOWN + ms(1), "{kinds:?}, {active:?}");
+            assert_eq!(taken, released + DOWN + ms(1), "{story}");
             assert_eq!(holder(&world), Some(active.other()));
         }
     }
+}
+
+#[test]
+fn a_silent_partner_is_prepared_for_and_a_late_word_calls_it_off() {
+    for active in Side::BOTH {
+        let mut world = pair([Ours, Ours], active);
+        let heard = when_last_heard(&world, active);
+        world.network.cut_all(true);
+        world.run_until(heard + ms(2_700)).unwrap();
+        let standby = active.other();
+        assert_eq!(when(&world, standby, Act::Prepare, heard), Some(heard + ms(2_501)));
+        world.network.cut_all(false);
+        world.run_for(ms(5_000)).unwrap();
+        assert!(when(&world, standby, Act::Unprepare, heard).is_some());
+        assert_eq!(holder(&world), Some(active), "nothing else has happened");
+        assert_eq!(world.overlapped, Duration::ZERO);
+    }
+}
+
+/// When the last heartbeat of `side` left.
+fn when_last_heard(world: &World, side: Side) -> Duration {
+    let sent = |(_, who, act): &&(Duration, Side, Act)| *who == side && matches!(act, Act::Send(_));
+    world.history.iter().rev().find(sent).unwrap().0
 }
 
 #[test]
@@ -173,7 +203,7 @@ fn a_restarted_node_stays_standby_and_gets_the_service_back_by_a_second_stop() {
     let mut world = pair([Ours, Ours], Master);
     for active in [Master, Backup, Master, Backup] {
         stop(&mut world, active);
-        world.run_for(ms(100)).unwrap();
+        world.run_for(ms(400)).unwrap();
         world.start(active);
         world.run_for(ms(5_000)).unwrap();
         assert_eq!(holder(&world), Some(active.other()));

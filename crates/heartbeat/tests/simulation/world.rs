@@ -4,6 +4,7 @@ use crate::checks::Checks;
 use crate::network::{Network, Side, PATHS};
 use crate::node::{Act, Kind, Node, Stall, Timers};
 use crate::rng::Rng;
+use heartbeat::wire::Datagram;
 use heartbeat::Path;
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
@@ -14,7 +15,7 @@ enum Event {
     Arrive {
         to: Side,
         path: Path,
-        bytes: [u8; 4],
+        heartbeat: Datagram,
     },
     Wake {
         side: Side,
@@ -28,6 +29,11 @@ enum Event {
     /// The end of a question to the gateway.
     Gateway {
         side: Side,
+    },
+    /// lvs has filled the table, unless addresses or process have changed since.
+    Prepared {
+        side: Side,
+        epoch: u32,
     },
     StallEnds {
         side: Side,
@@ -66,6 +72,8 @@ impl Eq for Scheduled {}
 pub struct Pace {
     pub up: Duration,
     pub down: Duration,
+    /// Starting lvs and filling the table.
+    pub prepare: Duration,
     /// A timer fires up to this much late.
     pub wake: Duration,
 }
@@ -155,13 +163,14 @@ impl World {
 
     fn happen(&mut self, event: Event) {
         match event {
-            Event::Arrive { to, path, bytes } => {
-                self.node(to).arrive(path, bytes);
+            Event::Arrive { to, path, heartbeat } => {
+                self.node(to).arrive(path, heartbeat);
                 self.let_run(to);
             }
             Event::Wake { side } => self.let_run(side),
             Event::Addresses { side, epoch, up } => self.addresses(side, epoch, up),
             Event::Gateway { side } => self.gateway(side),
+            Event::Prepared { side, epoch } => self.prepared(side, epoch),
             Event::StallEnds { side } => self.stall_ends(side),
             Event::Fault => {
                 if let Some(faults) = self.faults {
@@ -211,6 +220,18 @@ impl World {
         self.perform(side, acts);
     }
 
+    fn prepared(&mut self, side: Side, epoch: u32) {
+        let now = self.now;
+        if self.node(side).epoch != epoch {
+            return;
+        }
+        if let Some(stall) = self.node(side).stall {
+            return self.schedule(stall.until, Event::Prepared { side, epoch });
+        }
+        let acts = self.node(side).prepared(now);
+        self.perform(side, acts);
+    }
+
     fn stall_ends(&mut self, side: Side) {
         let now = self.now;
         if self.node(side).stall.is_some_and(|stall| stall.until <= now) {
@@ -236,10 +257,14 @@ impl World {
                 self.violation.get_or_insert(what);
             }
             match act {
-                Act::Send(bytes) => self.transmit(side, bytes),
+                Act::Send(heartbeat) => self.transmit(side, heartbeat),
                 Act::Up | Act::Take => self.change_addresses(side, true),
                 Act::Down => self.change_addresses(side, false),
-                Act::Announce => {}
+                Act::Announce | Act::Unprepare => {}
+                Act::Prepare => {
+                    let epoch = self.node(side).epoch;
+                    self.schedule(self.now + self.pace.prepare, Event::Prepared { side, epoch });
+                }
                 Act::AskGateway => self.ask_gateway(side),
                 Act::Exit => self.vanish(side, self.pace.down),
             }
@@ -247,10 +272,10 @@ impl World {
         self.schedule_wake(side);
     }
 
-    fn transmit(&mut self, from: Side, bytes: [u8; 4]) {
+    fn transmit(&mut self, from: Side, heartbeat: Datagram) {
         for path in PATHS {
             for delay in self.network.transmit(from, path, &mut self.rng) {
-                self.schedule(self.now + delay, Event::Arrive { to: from.other(), path, bytes });
+                self.schedule(self.now + delay, Event::Arrive { to: from.other(), path, heartbeat });
             }
         }
     }
