@@ -25,6 +25,9 @@ pub struct Settings {
     pub quiesce: bool,
     /// Adjust the weight by the server's load.
     pub load_monitor: bool,
+    /// The server is in service already, under an earlier monitor: if its first check succeeds, it has its full
+    /// weight at once instead of a slow start.
+    pub in_service: bool,
 }
 
 /// Where the real server's entry stands.
@@ -129,7 +132,11 @@ impl Monitor {
             return Vec::new();
         }
         let active = Output::Log(Message::Active(self.settings.server));
-        vec![active, self.enter(start_weight(self.settings.weight))]
+        let weight = match std::mem::take(&mut self.settings.in_service) {
+            true => self.settings.weight,
+            false => start_weight(self.settings.weight),
+        };
+        vec![active, self.enter(weight)]
     }
 
     /// Makes the server available, whether its entry is gone or still there.
@@ -144,6 +151,7 @@ impl Monitor {
 
     fn failure(&mut self) -> Vec<Output> {
         let had_count = std::mem::take(&mut self.count) > 0;
+        self.settings.in_service = false;
         if !self.is_available() {
             return if had_count {
                 vec![Output::Log(Message::NoService { always: false })]

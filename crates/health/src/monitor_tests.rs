@@ -11,6 +11,7 @@ fn settings() -> Settings {
         weight: 1,
         scale: 10,
         quiesce: false,
+        in_service: false,
         load_monitor: false,
     }
 }
@@ -76,6 +77,14 @@ fn changes_over_time() {
         ("gone and back", s(), 4..6, 60, &["0 Add(1)", "4 Remove", "8 Add(1)"]),
         ("quiesced", Settings { quiesce: true, ..s() }, 4..6, 60, &["0 Add(1)", "4 Quiesce", "8 Readmit(1)"]),
         ("late", s(), 0..3, 60, &["5 Add(1)"]),
+        ("in service before", Settings { weight: 100, in_service: true, ..s() }, 0..0, 60, &["0 Add(100)"]),
+        (
+            "in service before, but down now",
+            Settings { reentry: 4, weight: 64, in_service: true, ..s() },
+            0..1,
+            5,
+            &["4 Add(2)"],
+        ),
         ("reentry below interval", Settings { interval: 2, reentry: 1, ..s() }, 0..1, 60, &["2 Add(1)"]),
         ("default reentry", Settings { reentry: 180, ..s() }, 0..1, 300, &["180 Add(1)"]),
         (

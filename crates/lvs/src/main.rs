@@ -27,20 +27,29 @@ use system::signals::{self, Signals};
 
 use crate::cli::Request;
 use crate::command::Style;
-use crate::runtime::Lvs;
+use crate::runtime::{Lvs, Pulse};
 
 const IDENT: &str = "lvsd";
 const PID_FILE: &str = "/var/run/lvs.pid";
 
+/// Names the descriptor that reads end-of-file when the pulse that started us is gone.
+const LIFELINE: &str = "PIRANHA_LIFELINE_FD";
+
+/// Names the descriptor on which pulse waits for the table to be filled.
+const READY: &str = "PIRANHA_READY_FD";
+
 fn main() -> ExitCode {
-    let lifeline = system::inherit::descriptor(nannies::LIFELINE);
-    match cli::parse(std::env::args_os()).and_then(|request| start(&request, lifeline)) {
+    let pulse = Pulse {
+        ready: system::child::take_inherited(READY),
+        lifeline: system::child::take_inherited(LIFELINE),
+    };
+    match cli::parse(std::env::args_os()).and_then(|request| start(&request, pulse)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(stop) => ExitCode::from(stop.print()),
     }
 }
 
-fn start(request: &Request, lifeline: Option<std::os::fd::OwnedFd>) -> Result<(), Stop> {
+fn start(request: &Request, pulse: Pulse) -> Result<(), Stop> {
     let config = load(&request.configfile).map_err(|error| refused(&request.configfile, &error))?;
     let sink = if request.foreground { Sink::Stdout } else { Sink::Syslog };
     Logging { ident: IDENT, prefix: cli::PROGRAM, sink, verbose: request.verbose }.init();
@@ -53,7 +62,7 @@ fn start(request: &Request, lifeline: Option<std::os::fd::OwnedFd>) -> Result<()
 
     let (readiness, pid_file) = detach(request)?;
     let signals = handlers().map_err(|error| Stop::error(format!("lvs: {error}")))?;
-    let lvs = Lvs { path: request.configfile.clone(), config, style, backend, signals, lifeline };
+    let lvs = Lvs { path: request.configfile.clone(), config, style, backend, signals, pulse };
     let result = runtime::run(lvs, || {
         announce_start();
         if let Some(readiness) = readiness {

@@ -23,9 +23,6 @@ const STATUS: &str = "PIRANHA_STATUS_FD";
 /// Set for a nanny whose server is in service already: it skips the slow start.
 const RESUME: &str = "PIRANHA_RESUME";
 
-/// Ours, and not meant for anybody below us.
-pub const LIFELINE: &str = "PIRANHA_LIFELINE_FD";
-
 struct Nanny {
     pid: Pid,
     status: File,
@@ -63,7 +60,6 @@ impl Nannies {
         if start.resume {
             nanny.environment.push((RESUME.into(), "1".into()));
         }
-        nanny.environment_without.push(LIFELINE.into());
         nanny.inherited.push(status);
         nanny.death_signal = Some(Signal::SIGTERM);
         nanny

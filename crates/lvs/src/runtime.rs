@@ -1,7 +1,7 @@
 //! lvs's loop: the only interpreter of what the supervisor decides.
 
 use std::collections::VecDeque;
-use std::io;
+use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 
@@ -39,7 +39,15 @@ pub struct Lvs {
     pub backend: Box<dyn Backend>,
     /// TERM, INT, HUP and CHLD.
     pub signals: Signals,
-    /// Reads end-of-file when the pulse that started us is gone.
+    /// What the pulse that started us left open.
+    pub pulse: Pulse,
+}
+
+/// The descriptors between pulse and its lvs; none of them when lvs was started by somebody else.
+pub struct Pulse {
+    /// Takes a line once the table is filled.
+    pub ready: Option<OwnedFd>,
+    /// Reads end-of-file when pulse is gone.
     pub lifeline: Option<OwnedFd>,
 }
 
@@ -51,7 +59,7 @@ pub struct Lvs {
 pub fn run(lvs: Lvs, started: impl FnOnce()) -> io::Result<()> {
     let mut poller = Poller::new();
     poller.register(OURS, lvs.signals.fd(), Interest::Read);
-    if let Some(lifeline) = &lvs.lifeline {
+    if let Some(lifeline) = &lvs.pulse.lifeline {
         poller.register(LIFELINE, lifeline.as_fd(), Interest::Read);
     }
     let nannies = Nannies::default();
@@ -105,8 +113,20 @@ impl Runtime {
         }
         self.carry_out(supervisor, actions);
         self.start_some(supervisor);
+        self.tell_ready(supervisor);
         self.nannies.proceed(clock::now());
         Ok(())
+    }
+
+    /// Pulse moves the addresses to this node when it hears that every service can be served from here.
+    fn tell_ready(&mut self, supervisor: &Supervisor) {
+        if self.lvs.pulse.ready.is_none() || !supervisor.is_ready() {
+            return;
+        }
+        if let Some(ready) = self.lvs.pulse.ready.take() {
+            // A pulse that has gone meanwhile is noticed by the lifeline.
+            let _ = std::fs::File::from(ready).write_all(b"ready\n");
+        }
     }
 
     fn on_signal(&mut self, signal: i32, supervisor: &mut Supervisor, actions: &mut Vec<Action>) {

@@ -220,6 +220,15 @@ impl Supervisor {
         out.push(Action::Log(Message::Reason { text: reason.to_owned() }));
     }
 
+    /// Whether the table is filled: of every service some server is up, or all have been judged.
+    pub fn is_ready(&self) -> bool {
+        self.virtuals.iter().all(|service| {
+            let known = |server: &Server| server.health != Health::Unknown || server.nanny.is_none();
+            service.servers.iter().any(|server| server.health == Health::Up)
+                || service.servers.iter().all(known)
+        })
+    }
+
     /// Whether this nanny still has work.
     pub fn expects(&self, id: NannyId) -> bool {
         self.nannies.contains_key(&id)

@@ -56,6 +56,19 @@ impl Reporter {
         }
     }
 
+    /// Tells the parent, if there is one, that the first check has failed. The table needs no change for that.
+    ///
+    /// # Errors
+    /// [`Refused::ParentGone`].
+    pub fn never_up(&mut self) -> Result<(), Refused> {
+        match self {
+            Self::Parent(pipe) => {
+                pipe.write_all(status_line(Change::Remove).as_bytes()).map_err(|_| Refused::ParentGone)
+            }
+            Self::Nobody | Self::Program(_) | Self::Kernel(_) => Ok(()),
+        }
+    }
+
     /// Reports a change.
     ///
     /// # Errors

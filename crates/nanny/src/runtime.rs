@@ -21,6 +21,8 @@ use crate::{debug, log, program};
 
 /// Room for a reply or a program's output.
 const BUFFER: usize = 4096;
+/// Set by lvs when the server is in service already, under an earlier nanny.
+const IN_SERVICE: &str = "PIRANHA_RESUME";
 /// Exit status if the IPVS table cannot be changed.
 const REFUSED: u8 = 255;
 /// Exit status if the entry could not be removed at the end.
@@ -43,6 +45,8 @@ pub struct Runtime {
     /// The program that was killed because nanny must end.
     killed: Option<Pid>,
     ending: bool,
+    /// The first check is done.
+    judged: bool,
 }
 
 impl Runtime {
@@ -61,6 +65,7 @@ impl Runtime {
             buffer: Box::new([0; BUFFER]),
             killed: None,
             ending: false,
+            judged: false,
             config,
         })
     }
@@ -128,6 +133,7 @@ impl Runtime {
             match output {
                 Output::StartCheck => {
                     let verdict = self.check()?;
+                    self.tell_first(verdict)?;
                     outputs.extend(self.handle(Input::Checked(verdict)));
                 }
                 Output::ReadLoad => {
@@ -144,6 +150,14 @@ impl Runtime {
             }
         }
         Ok(None)
+    }
+
+    /// lvs waits for a verdict on every server, also for one that never was up: no change follows from that.
+    fn tell_first(&mut self, verdict: Verdict) -> Result<(), End> {
+        if std::mem::replace(&mut self.judged, true) || verdict == Verdict::Up {
+            return Ok(());
+        }
+        self.reporter.never_up().map_err(|_| End::ParentGone)
     }
 
     fn log(&mut self, message: &Message) {
@@ -212,6 +226,7 @@ fn core(config: &Config) -> Core {
         scale: config.scale,
         quiesce: config.quiesce,
         load_monitor: config.load_command.is_some(),
+        in_service: std::env::var_os(IN_SERVICE).is_some(),
     }))
 }
 

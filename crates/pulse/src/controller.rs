@@ -1,8 +1,9 @@
 //! The lvs that pulse runs while it is active: at most one at a time.
 
 use std::ffi::OsString;
-use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use system::child::{self, Pid, Signal, Spawn};
@@ -12,6 +13,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Names, in lvs's environment, the descriptor that reads end-of-file when pulse is gone.
 const LIFELINE: &str = "PIRANHA_LIFELINE_FD";
+
+/// Names, in lvs's environment, the descriptor on which it says that the table is filled.
+const READY: &str = "PIRANHA_READY_FD";
 
 /// How lvs is started.
 pub struct Program {
@@ -25,8 +29,14 @@ pub struct Program {
 
 enum State {
     Absent,
-    Running(Pid),
+    Running(Running),
     Ending { pid: Pid, kill_at: Duration, again: bool },
+}
+
+struct Running {
+    pid: Pid,
+    /// Where lvs says that the table is filled, until it has.
+    ready: Option<OwnedFd>,
 }
 
 /// Keeps the one lvs.
@@ -71,13 +81,15 @@ impl Controller {
         }
     }
 
-    fn spawn(&self) -> io::Result<Pid> {
+    fn spawn(&self) -> io::Result<Running> {
         let lifeline = self.program.lifeline.try_clone()?;
+        let (ready, says_ready) = child::pipe()?;
         let mut lvs = Spawn::new(&self.program.path);
         lvs.arguments.clone_from(&self.program.arguments);
         lvs.environment.push((LIFELINE.into(), lifeline.as_raw_fd().to_string().into()));
-        lvs.inherited.push(lifeline);
-        Ok(lvs.spawn()?.pid)
+        lvs.environment.push((READY.into(), says_ready.as_raw_fd().to_string().into()));
+        lvs.inherited.extend([lifeline, says_ready]);
+        Ok(Running { pid: lvs.spawn()?.pid, ready: Some(ready) })
     }
 
     /// Tells lvs to end. It is not waited for here.
@@ -85,7 +97,7 @@ impl Controller {
         match &mut self.state {
             State::Absent => {}
             State::Ending { again, .. } => *again = false,
-            State::Running(pid) => {
+            State::Running(Running { pid, .. }) => {
                 let pid = *pid;
                 signal(pid, Signal::SIGTERM);
                 self.state = State::Ending { pid, kill_at: now + PATIENCE, again: false };
@@ -95,7 +107,7 @@ impl Controller {
 
     /// Passes HUP on, to a living lvs only.
     pub fn reload(&self) {
-        if let State::Running(pid) = self.state {
+        if let State::Running(Running { pid, .. }) = self.state {
             signal(pid, Signal::SIGHUP);
         }
     }
@@ -103,6 +115,22 @@ impl Controller {
     /// Whether any lvs is there, ending or not.
     pub fn is_present(&self) -> bool {
         !matches!(self.state, State::Absent)
+    }
+
+    /// What to wait on for lvs to say that the table is filled.
+    pub fn ready_descriptor(&self) -> Option<BorrowedFd<'_>> {
+        match &self.state {
+            State::Running(Running { ready: Some(ready), .. }) => Some(ready.as_fd()),
+            _ => None,
+        }
+    }
+
+    /// Reads what lvs says there. True once, when the table is filled.
+    pub fn take_ready(&mut self) -> bool {
+        let State::Running(running) = &mut self.state else { return false };
+        let Some(ready) = running.ready.take() else { return false };
+        // End of file without a word: an lvs that cannot tell.
+        matches!(File::from(ready).read(&mut [0; 16]), Ok(length) if length > 0)
     }
 
     /// When patience with an ending lvs runs out.
@@ -131,7 +159,7 @@ impl Controller {
     /// Those of starting lvs again, where that had been asked for meanwhile.
     pub fn ended(&mut self, reaped: Pid) -> io::Result<Ended> {
         match self.state {
-            State::Running(pid) if pid == reaped => {
+            State::Running(Running { pid, .. }) if pid == reaped => {
                 self.state = State::Absent;
                 Ok(Ended::Unexpected)
             }

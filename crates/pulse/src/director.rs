@@ -35,6 +35,20 @@ impl Director {
         sync::set_role(&self.config, sync::Role::Backup);
     }
 
+    /// Has lvs fill the table while the addresses are still elsewhere.
+    ///
+    /// # Errors
+    ///
+    /// Those of starting a program.
+    pub fn prepare(&mut self) -> std::io::Result<()> {
+        self.lvs.start()
+    }
+
+    /// Calls that off.
+    pub fn unprepare(&mut self, now: Duration) {
+        self.lvs.stop(now);
+    }
+
     /// Becomes active. lvs starts first: while it fills the table, the addresses come up.
     ///
     /// # Errors
@@ -56,8 +70,8 @@ impl Director {
         self.announcements.cancel();
         if std::mem::take(&mut self.active) {
             self.settle(&[], &vip::wanted(&self.config));
-            self.lvs.stop(now);
         }
+        self.lvs.stop(now);
         hooks::run(self.config.inactive_cmd.as_ref());
         sync::set_role(&self.config, sync::Role::Backup);
     }

@@ -37,6 +37,7 @@ use crate::cli::Request;
 use crate::controller::Program;
 use crate::director::Director;
 use crate::runtime::{tell, Pulse};
+use crate::settings::Start;
 use crate::sockets::Sockets;
 use crate::systemd::Systemd;
 
@@ -92,18 +93,20 @@ fn serve(
     readiness: Option<Readiness>,
     mut systemd: Systemd,
 ) -> std::io::Result<()> {
-    let settings = settings::of(&config, &pair, request.force_active);
+    let start =
+        Start { force_active: request.force_active, prepare: system::sibling::is_beside(&request.lvs) };
+    let settings = settings::of(&config, &pair, start);
     tell(&Message::Starting(settings.role));
     let signals = handlers()?;
     // Made after the sockets: when this process is killed, the kernel closes the heartbeat port before lvs sees
     // the end of the lifeline and says goodbye from the same port.
-    let (reader, _lifeline) = system::child::lifeline()?;
+    let (reader, _lifeline) = system::child::pipe()?;
     let lvs = Program { path: request.lvs.clone(), arguments: lvs_arguments(request), lifeline: reader };
     let director = Director::new(config, addresses, lvs);
     // Before the command that started us may end: systemd must know by then who goes on.
     systemd.ready(clock::now());
-    let pulse =
-        Pulse { path: request.configfile.clone(), pair, settings, sockets, director, signals, systemd };
+    let path = request.configfile.clone();
+    let pulse = Pulse { path, pair, start, settings, sockets, director, signals, systemd };
     if let Some(readiness) = readiness {
         readiness.ready();
     }

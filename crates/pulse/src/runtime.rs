@@ -2,6 +2,7 @@
 
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use heartbeat::{ChildEnd, Election, Input, Level, Message, Output, Settings};
 use lvs_cf::Config;
@@ -13,9 +14,16 @@ use system::signals::Signals;
 
 use crate::controller::Ended;
 use crate::director::Director;
-use crate::settings;
+use crate::settings::{self, Start};
 use crate::sockets::Sockets;
 use crate::systemd::Systemd;
+
+/// A flood of datagrams keeps a deadline waiting no longer than this.
+const FLOOD_PATIENCE: Duration = Duration::from_millis(100);
+
+/// The poller's names for what is watched.
+const INPUT: usize = 0;
+const FILLED: usize = 1;
 
 /// Everything that the loop works with.
 pub struct Pulse {
@@ -23,6 +31,8 @@ pub struct Pulse {
     pub path: PathBuf,
     /// This node's place, fixed for the life of the process.
     pub pair: Pair,
+    /// What the command line adds to the settings.
+    pub start: Start,
     /// The election's settings, for comparison at a reload.
     pub settings: Settings,
     /// The paths to the partner.
@@ -42,11 +52,6 @@ pub struct Pulse {
 /// Those of waiting for events.
 pub fn run(mut pulse: Pulse) -> io::Result<()> {
     let mut poller = Poller::new();
-    for descriptor in pulse.sockets.descriptors() {
-        poller.register(0, descriptor, Interest::Read);
-    }
-    poller.register(0, pulse.signals.fd(), Interest::Read);
-
     pulse.director.begin();
     let mut out = Vec::new();
     let mut election = Election::new(pulse.settings, clock::now(), &mut out);
@@ -58,13 +63,30 @@ pub fn run(mut pulse: Pulse) -> io::Result<()> {
             pulse.systemd.next_deadline(),
         ];
         let due = due.into_iter().flatten().min();
-        poller.wait(due.map(|due| due.saturating_sub(clock::now())))?;
+        pulse.watch(&mut poller);
+        let ready = poller.wait(due.map(|due| due.saturating_sub(clock::now())))?;
+        let filled = ready.iter().any(|ready| ready.token == FILLED) && pulse.director.lvs().take_ready();
+        if filled && !leaving {
+            election.handle(clock::now(), Input::Prepared, &mut out);
+        }
         leaving |= pulse.turn(&mut election, &mut out, leaving);
     }
     Ok(())
 }
 
 impl Pulse {
+    /// The few descriptors that a turn waits on.
+    fn watch(&mut self, poller: &mut Poller) {
+        poller.clear();
+        for descriptor in self.sockets.descriptors() {
+            poller.register(INPUT, descriptor, Interest::Read);
+        }
+        poller.register(INPUT, self.signals.fd(), Interest::Read);
+        if let Some(ready) = self.director.lvs().ready_descriptor() {
+            poller.register(FILLED, ready, Interest::Read);
+        }
+    }
+
     /// One turn: everything that has arrived is heard before any deadline is believed. True when pulse is
     /// to leave.
     fn turn(&mut self, election: &mut Election, out: &mut Vec<Output>, leaving: bool) -> bool {
@@ -78,7 +100,9 @@ impl Pulse {
         }
         let mut leave = self.carry_out(election, out);
         let now = clock::now();
-        if drained && !leaving && !leave && election.next_deadline().is_some_and(|due| now >= due) {
+        let patience = if drained { Duration::ZERO } else { FLOOD_PATIENCE };
+        let due = election.next_deadline().is_some_and(|due| now >= due + patience);
+        if due && !leaving && !leave {
             election.handle(now, Input::Deadline, out);
             leave = self.carry_out(election, out);
         }
@@ -121,7 +145,7 @@ impl Pulse {
         while !out.is_empty() {
             for output in std::mem::take(out) {
                 match output {
-                    Output::Send { bytes, .. } => self.sockets.send(bytes),
+                    Output::Send { datagram, .. } => self.sockets.send(datagram.as_bytes()),
                     Output::Log(message) => tell(&message),
                     Output::Announce => self.director.announce(clock::now()),
                     Output::RunActiveCommand => self.director.run_active_command(),
@@ -134,6 +158,12 @@ impl Pulse {
                             lvs_failed(&error, election, out);
                         }
                     }
+                    Output::Prepare => {
+                        if let Err(error) = self.director.prepare() {
+                            lvs_failed(&error, election, out);
+                        }
+                    }
+                    Output::Unprepare => self.director.unprepare(clock::now()),
                     Output::Deactivate(_) => {
                         self.director.deactivate(clock::now());
                         self.systemd.set_active(false);
@@ -161,7 +191,7 @@ impl Pulse {
 
     fn adopt(&mut self, config: Config, election: &mut Election) {
         let now = clock::now();
-        let fresh = settings::of(&config, &self.pair, self.settings.force_active);
+        let fresh = settings::of(&config, &self.pair, self.start);
         if self.moved(&config) {
             log::info!("heartbeat addresses or port have changed: they are taken over at the next start");
         }

@@ -6,9 +6,18 @@ use heartbeat::{Mode, Role, Settings};
 use lvs_cf::Config;
 use system::pair::Pair;
 
+/// What the command line adds.
+#[derive(Debug, Clone, Copy)]
+pub struct Start {
+    /// `--forceactive`.
+    pub force_active: bool,
+    /// The lvs is one of this suite, which tells when the table is filled.
+    pub prepare: bool,
+}
+
 /// The election's settings. An interval of zero or less would flood the partner or find it dead at every
 /// turn: it counts as one second.
-pub fn of(config: &Config, pair: &Pair, force_active: bool) -> Settings {
+pub fn of(config: &Config, pair: &Pair, start: Start) -> Settings {
     Settings {
         role: if pair.primary { Role::Master } else { Role::Backup },
         mode: Mode::Lvs,
@@ -16,7 +25,8 @@ pub fn of(config: &Config, pair: &Pair, force_active: bool) -> Settings {
         deadtime: seconds(config.deadtime),
         backup_active: config.backup_active && !config.backup.address.is_unspecified(),
         private_path: pair.private.is_some(),
-        force_active,
+        prepare: start.prepare,
+        force_active: start.force_active,
     }
 }
 

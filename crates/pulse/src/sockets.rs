@@ -48,9 +48,9 @@ impl Sockets {
     }
 
     /// Sends the same heartbeat on all paths, the public one first.
-    pub fn send(&self, bytes: [u8; 4]) {
+    pub fn send(&self, heartbeat: &[u8]) {
         for way in &self.ways {
-            if let Err(error) = way.socket.send_to(&bytes, way.partner) {
+            if let Err(error) = way.socket.send_to(heartbeat, way.partner) {
                 log::debug!("{}", Message::SendFailed(way.path, error.to_string()));
             }
         }

@@ -322,11 +322,13 @@ fn collect(remaining: &mut Vec<Pid>, ended: &mut Vec<(Pid, Exit)>, deadline: Dur
 #[path = "child_tests.rs"]
 mod tests;
 
-/// A pipe that nobody ever writes to: its first end reads end-of-file once the process that keeps the second is
-/// gone, however it went. Both are closed on exec unless inherited.
+/// A pipe, first the end to read from. Both ends are closed on exec unless inherited.
+///
+/// One that nobody writes to is a lifeline: it reads end-of-file once the process that keeps the other end is gone,
+/// however it went.
 ///
 /// # Errors
 /// Those of pipe2(2).
-pub fn lifeline() -> io::Result<(OwnedFd, OwnedFd)> {
+pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok(nix::unistd::pipe2(nix::fcntl::OFlag::O_CLOEXEC)?)
 }

@@ -6,7 +6,6 @@ pub mod config;
 pub mod daemon;
 pub mod errno;
 pub mod gateway;
-pub mod inherit;
 pub mod ipvs;
 pub mod logging;
 pub mod net_check;

@@ -15,3 +15,10 @@ pub fn or(standard: &str, names: &[&str]) -> OsString {
     let beside = names.iter().map(|name| here.join(OsStr::new(name)));
     beside.into_iter().find(|path| path.is_file()).map_or(installed, |path| path.into_os_string())
 }
+
+/// Whether the program at `path` lies in this program's own directory, links followed: then it belongs to this suite.
+pub fn is_beside(path: &OsStr) -> bool {
+    let directory = |path: &Path| path.canonicalize().ok()?.parent().map(Path::to_owned);
+    let Ok(program) = std::env::current_exe() else { return false };
+    directory(Path::new(path)).is_some_and(|other| directory(&program) == Some(other))
+}
