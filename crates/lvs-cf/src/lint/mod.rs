@@ -14,6 +14,7 @@ use crate::analysis::{Note, Origin};
 use crate::error::Span;
 use crate::keyword::{Keyed, Keyword, Status};
 use crate::model::{Config, Virtual};
+use crate::tree::BlockKind;
 use crate::value::Value;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
@@ -99,21 +100,29 @@ fn add(notes: &mut Notes, note: Note) {
 pub(crate) fn config(config: &Config, root: &Origin, notes: &mut Notes) {
     keyed(config, root, notes);
     global::check(config, root, notes);
-    for (service, origin) in services(config, root) {
+    for (kind, service, origin) in services(config, root) {
         keyed(service, origin, notes);
-        service::check(config, service, origin, notes);
+        service::check(kind, service, origin, notes);
         for (server, origin) in service.servers.iter().zip(&origin.blocks) {
             keyed(server, origin, notes);
         }
-        server::check(config, service, origin, notes);
+        server::check(config.network, service, origin, notes);
+        if kind == BlockKind::Virtual && service.active {
+            server::count(service, origin, notes);
+        }
     }
     service::check_all(config, root, notes);
 }
 
-/// Every block with its place, virtuals first.
-fn services<'a>(config: &'a Config, root: &'a Origin) -> impl Iterator<Item = (&'a Virtual, &'a Origin)> {
-    let services = config.virtuals.iter().chain(&config.failovers);
-    services.filter_map(|service| Some((service, root.blocks.get(service.index)?)))
+/// Every block with its kind and place, virtuals first.
+fn services<'a>(
+    config: &'a Config,
+    root: &'a Origin,
+) -> impl Iterator<Item = (BlockKind, &'a Virtual, &'a Origin)> {
+    let virtuals = config.virtuals.iter().map(|service| (BlockKind::Virtual, service));
+    let failovers = config.failovers.iter().map(|service| (BlockKind::Failover, service));
+    let place = |(kind, service): (_, &'a Virtual)| Some((kind, service, root.blocks.get(service.index)?));
+    virtuals.chain(failovers).filter_map(place)
 }
 
 /// What the keyword table alone can tell: ranges, and keys that nothing acts on.

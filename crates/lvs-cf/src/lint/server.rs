@@ -2,23 +2,19 @@
 
 use super::{advise, names, warn, Notes};
 use crate::analysis::Origin;
-use crate::model::{Config, Server, Virtual};
+use crate::model::{Server, Virtual};
 use crate::words::Forwarding;
 use std::collections::HashSet;
 
-/// Looks at the real servers of a `virtual` block.
-pub(super) fn check(config: &Config, service: &Virtual, origin: &Origin, notes: &mut Notes) {
+/// Looks at the real servers of a block.
+pub(super) fn check(network: Forwarding, service: &Virtual, origin: &Origin, notes: &mut Notes) {
     let servers = || service.servers.iter().zip(&origin.blocks);
     names("real server", servers().map(|(server, origin)| (server.name.as_bytes(), origin.name)), notes);
     for (server, place) in servers().filter(|(server, _)| server.active) {
         address(server, place, notes);
-        port(config, service, server, place, notes);
+        port(network, service, server, place, notes);
     }
     endpoints(service, origin, notes);
-    let is_virtual = config.virtuals.iter().any(|block| std::ptr::eq(block, service));
-    if is_virtual && service.active {
-        number(service, origin, notes);
-    }
 }
 
 fn address(server: &Server, origin: &Origin, notes: &mut Notes) {
@@ -27,7 +23,7 @@ fn address(server: &Server, origin: &Origin, notes: &mut Notes) {
     }
 }
 
-fn port(config: &Config, service: &Virtual, server: &Server, origin: &Origin, notes: &mut Notes) {
+fn port(network: Forwarding, service: &Virtual, server: &Server, origin: &Origin, notes: &mut Notes) {
     if server.port == service.port {
         return;
     }
@@ -38,10 +34,10 @@ fn port(config: &Config, service: &Virtual, server: &Server, origin: &Origin, no
         advise(notes, "port-below-server", place, message, "move `port` above the first `server`");
     }
     // A service by firewall mark has no port of its own.
-    if config.network != Forwarding::Nat && service.fwmark == 0 {
+    if network != Forwarding::Nat && service.fwmark == 0 {
         let message = format!(
             "port {port} differs from the service's {wanted}, but {} routing cannot change ports",
-            config.network
+            network
         );
         warn(notes, "port-not-translated", place, message);
     }
@@ -60,7 +56,8 @@ fn endpoints(service: &Virtual, origin: &Origin, notes: &mut Notes) {
     }
 }
 
-fn number(service: &Virtual, origin: &Origin, notes: &mut Notes) {
+/// Looks at how many real servers an active virtual service has.
+pub(super) fn count(service: &Virtual, origin: &Origin, notes: &mut Notes) {
     let active = service.active_servers().count();
     match active {
         0 => {

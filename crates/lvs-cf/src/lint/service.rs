@@ -4,12 +4,13 @@ use super::{advise, device, mask, names, services, warn, Notes};
 use crate::analysis::Origin;
 use crate::model::{Config, Virtual};
 use crate::text::Text;
+use crate::tree::BlockKind;
 use crate::words::Protocol;
 use std::collections::HashMap;
 use std::net::Ipv4Addr;
 
 /// Looks at one block.
-pub(super) fn check(config: &Config, service: &Virtual, origin: &Origin, notes: &mut Notes) {
+pub(super) fn check(kind: BlockKind, service: &Virtual, origin: &Origin, notes: &mut Notes) {
     mask("vip_nmask", service.vip_nmask, origin, notes);
     mask("pmask", service.pmask, origin, notes);
     if let Some(name) = &service.device {
@@ -24,7 +25,7 @@ pub(super) fn check(config: &Config, service: &Virtual, origin: &Origin, notes: 
         }
         checks(service, origin, notes);
     }
-    if is_failover(config, service) {
+    if kind == BlockKind::Failover {
         failover(service, origin, notes);
     }
 }
@@ -33,15 +34,11 @@ pub(super) fn check(config: &Config, service: &Virtual, origin: &Origin, notes: 
 pub(super) fn check_all(config: &Config, root: &Origin, notes: &mut Notes) {
     names(
         "block",
-        services(config, root).map(|(service, origin)| (service.name.as_bytes(), origin.name)),
+        services(config, root).map(|(_, service, origin)| (service.name.as_bytes(), origin.name)),
         notes,
     );
     same_service(config, root, notes);
     same_address(config, root, notes);
-}
-
-fn is_failover(config: &Config, service: &Virtual) -> bool {
-    config.failovers.iter().any(|failover| std::ptr::eq(failover, service))
 }
 
 /// What tells one kernel service from another.

@@ -34,15 +34,15 @@ fn a_hundred_thousand_real_servers() {
 /// Shapes that invite quadratic behaviour; a second pass over the file per line would take minutes.
 #[test]
 fn awkward_shapes_stay_linear() {
-    let many = 50_000;
+    let many = 20_000;
     let shapes = [
         "\n".repeat(many * 5),
         "\r".repeat(many),
         "serial_no = 1\n".repeat(many),
-        "nonsense\n".repeat(many / 10),
-        "virtual a {\n".repeat(many / 10),
-        "virtual a {\n}\n".repeat(many / 10),
-        format!("virtual a {{\n{}", " server s {\n }\n".repeat(many / 10)),
+        "nonsense\n".repeat(many),
+        "virtual a {\n".repeat(many),
+        "virtual a {\n}\nfailover a {\n}\n".repeat(many),
+        format!("virtual a {{\n{}", " server s {\n }\n".repeat(many)),
         "x".repeat(many * 10),
         "x ".repeat(many * 5),
         format!("debug_level = \"{}\n", "a \"".repeat(many)),
