@@ -76,11 +76,7 @@ fn start(request: &Request, pulse: Pulse) -> Result<(), Stop> {
 /// Reads lvs.cf; the default checker is taken from beside this program when that runs from a build tree.
 fn load(path: &Path) -> Result<Config, LoadError> {
     let mut config = system::config::load(path)?;
-    let standard = lvs_cf::Virtual::new(lvs_cf::Text::from("")).client_monitor;
-    let sibling = system::sibling::or(&standard.to_string(), &["nanny"]);
-    for service in config.virtuals.iter_mut().filter(|service| service.client_monitor == standard) {
-        service.client_monitor = lvs_cf::Text::from(sibling.as_encoded_bytes());
-    }
+    system::sibling::adopt_monitors(&mut config.virtuals);
     Ok(config)
 }
 

@@ -2,6 +2,7 @@
 
 pub mod child;
 pub mod clock;
+pub mod command_limit;
 pub mod config;
 pub mod daemon;
 pub mod errno;
@@ -11,6 +12,7 @@ pub mod logging;
 pub mod net_check;
 mod netlink;
 pub mod options;
+pub mod orphan;
 pub mod packet;
 pub mod pair;
 pub mod poll;

@@ -3,6 +3,17 @@
 use std::ffi::{OsStr, OsString};
 use std::path::Path;
 
+use lvs_cf::{Text, Virtual};
+
+/// Replaces the default `client_monitor` of these services by the nanny beside this program, as [`or`] finds it.
+pub fn adopt_monitors(services: &mut [Virtual]) {
+    let standard = Virtual::new(Text::from("")).client_monitor;
+    let nanny = or(&standard.to_string(), &["nanny"]);
+    for service in services.iter_mut().filter(|service| service.client_monitor == standard) {
+        service.client_monitor = Text::from(nanny.as_encoded_bytes());
+    }
+}
+
 /// The first of `names` that lies beside this program, when this program does not lie where `standard` does;
 /// otherwise `standard`.
 pub fn or(standard: &str, names: &[&str]) -> OsString {

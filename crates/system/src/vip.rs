@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::net::Ipv4Addr;
 
-use lvs_cf::{Config, Forwarding, Text};
+use lvs_cf::{Config, Forwarding, ServiceKind, Text};
 
 use crate::record::Record;
 use crate::route::{AddressChange, AddressSpec, InterfaceAddress, Link, RouteSocket};
@@ -47,15 +47,16 @@ fn prefix_of(mask: Ipv4Addr) -> u8 {
 }
 
 /// What the active node holds: the router address of a NAT cluster, and each distinct address of the active
-/// services with the device and mask of the first service that names it.
+/// services with the device and mask of the first service that names it. With `service = fos` it is the addresses
+/// of the active failover services.
 pub fn wanted(config: &Config) -> Vec<VirtualAddress> {
     let mut seen = BTreeSet::new();
     let router = config
         .nat_router_device
         .as_ref()
-        .filter(|_| config.network == Forwarding::Nat)
+        .filter(|_| config.service == ServiceKind::Lvs && config.network == Forwarding::Nat)
         .map(|device| VirtualAddress::new(config.nat_router, config.nat_nmask, device));
-    let services = config.virtuals.iter().filter(|service| service.active).filter_map(|service| {
+    let services = config.selected().iter().filter(|service| service.active).filter_map(|service| {
         let device = service.device.as_ref()?;
         Some(VirtualAddress::new(service.address, service.vip_nmask, device))
     });

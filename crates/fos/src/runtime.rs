@@ -1,0 +1,257 @@
+//! fos's loop: the only interpreter of what the supervisor decides.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
+
+use heartbeat::wire::{self, ByteOrder, Word};
+use lvs_cf::Config;
+use system::child::{self, Exit, Pid, Signal, Spawn, Stream};
+use system::command_limit::GRACE;
+use system::poll::{Interest, Poller};
+use system::signals::Signals;
+use system::{clock, orphan};
+
+use crate::command::Command;
+use crate::message::Message;
+use crate::supervisor::{Action, Input, MonitorId, Outcome, Supervisor};
+
+/// How long a monitor may take to end before it is killed.
+const MONITOR_PATIENCE: Duration = Duration::from_secs(2);
+
+/// The poller's names for what it waits on.
+const SIGNALS: usize = 0;
+const LIFELINE: usize = 1;
+
+/// Everything that the loop works with.
+pub struct Fos {
+    /// The file's content.
+    pub config: Config,
+    /// What to do when.
+    pub supervisor: Supervisor,
+    /// How long a command may take.
+    pub limit: Duration,
+    /// TERM, INT, HUP and CHLD.
+    pub signals: Signals,
+    /// Reads end-of-file when the pulse that started us is gone.
+    pub lifeline: Option<OwnedFd>,
+}
+
+/// The `start_cmd` or `stop_cmd` that runs. It leads a process group.
+struct RunningCommand {
+    pid: Pid,
+    /// When it is to get the next signal.
+    due: Duration,
+    /// It got TERM, because it was late or aborted.
+    ending: bool,
+}
+
+struct Monitor {
+    id: MonitorId,
+    /// When patience with an ending monitor runs out.
+    kill_at: Option<Duration>,
+}
+
+struct Runtime {
+    fos: Fos,
+    poller: Poller,
+    command: Option<RunningCommand>,
+    monitors: HashMap<Pid, Monitor>,
+    status: Option<u8>,
+}
+
+/// Carries out `actions`, the first ones, and what follows from them. The exit status, once all is done.
+///
+/// # Errors
+///
+/// Those of waiting for events.
+pub fn run(fos: Fos, actions: Vec<Action>) -> io::Result<u8> {
+    let mut poller = Poller::new();
+    poller.register(SIGNALS, fos.signals.fd(), Interest::Read);
+    if let Some(lifeline) = &fos.lifeline {
+        poller.register(LIFELINE, lifeline.as_fd(), Interest::Read);
+    }
+    let mut runtime = Runtime { fos, poller, command: None, monitors: HashMap::new(), status: None };
+    runtime.carry_out(actions);
+    loop {
+        if let Some(status) = runtime.status {
+            return Ok(status);
+        }
+        runtime.turn()?;
+    }
+}
+
+impl Runtime {
+    fn turn(&mut self) -> io::Result<()> {
+        let timeout = self.next_deadline().map(|due| due.saturating_sub(clock::now()));
+        let lost_pulse = self.poller.wait(timeout)?.iter().any(|ready| ready.token == LIFELINE);
+        if lost_pulse {
+            self.poller.deregister(LIFELINE);
+            self.handle(Input::PulseDied);
+        }
+        for signal in self.fos.signals.take() {
+            match signal {
+                libc::SIGCHLD => self.reap(),
+                signal => self.handle(Input::Signal(signal)),
+            }
+        }
+        self.keep_limits(clock::now());
+        Ok(())
+    }
+
+    fn handle(&mut self, input: Input) {
+        let actions = self.fos.supervisor.handle(input);
+        self.carry_out(actions);
+    }
+
+    /// Answers come at once where a program cannot be started, and in order.
+    fn carry_out(&mut self, actions: Vec<Action>) {
+        let mut queue = VecDeque::from(actions);
+        while let Some(action) = queue.pop_front() {
+            if let Some(answer) = self.perform(action) {
+                queue.extend(self.fos.supervisor.handle(answer));
+            }
+        }
+    }
+
+    fn perform(&mut self, action: Action) -> Option<Input> {
+        match action {
+            Action::Log(message) => tell(&message),
+            Action::Run(command) => return self.start_command(command),
+            Action::Abort => self.abort(),
+            Action::Watch(id, command) => return Some(self.watch(id, command)),
+            Action::Unwatch(id) => self.unwatch(id),
+            Action::Withdraw => {
+                if let Some(addresses) = orphan::withdraw(&self.fos.config) {
+                    tell(&Message::Withdrawn { addresses });
+                }
+            }
+            Action::SayGoodbye => {
+                let word = wire::encode(Word::FosStopped, ByteOrder::NATIVE);
+                if let Err(error) = orphan::say_goodbye(&self.fos.config, word) {
+                    log::info!("cannot notify the partner: {error}");
+                }
+            }
+            Action::Exit(status) => self.status = Some(status),
+        }
+        None
+    }
+
+    /// In a process group of its own, so that what it started can be ended with it.
+    fn start_command(&mut self, command: Command) -> Option<Input> {
+        let mut program = program(command);
+        program.new_group = true;
+        match program.spawn() {
+            Ok(child) => {
+                let due = clock::now() + self.fos.limit;
+                self.command = Some(RunningCommand { pid: child.pid, due, ending: false });
+                None
+            }
+            Err(error) => Some(Input::CommandEnded(Outcome::NotStarted(system::errno::text(&error)))),
+        }
+    }
+
+    fn abort(&mut self) {
+        if let Some(command) = &mut self.command {
+            command.end(clock::now());
+        }
+    }
+
+    /// Monitors die with us, however that happens.
+    fn watch(&mut self, id: MonitorId, command: Command) -> Input {
+        let mut program = program(command);
+        program.death_signal = Some(Signal::SIGTERM);
+        match program.spawn() {
+            Ok(child) => {
+                self.monitors.insert(child.pid, Monitor { id, kill_at: None });
+                Input::MonitorStarted(id, child.pid.as_raw())
+            }
+            Err(error) => Input::MonitorNotStarted(id, system::errno::text(&error)),
+        }
+    }
+
+    fn unwatch(&mut self, id: MonitorId) {
+        let kill_at = clock::now() + MONITOR_PATIENCE;
+        for (pid, monitor) in self.monitors.iter_mut().filter(|(_, monitor)| monitor.id == id) {
+            signal(child::kill(*pid, Signal::SIGTERM));
+            monitor.kill_at = Some(kill_at);
+        }
+    }
+
+    fn reap(&mut self) {
+        for (pid, exit) in child::reap() {
+            if let Some(monitor) = self.monitors.remove(&pid) {
+                self.handle(Input::MonitorEnded(monitor.id));
+            } else if let Some(command) = self.command.take_if(|command| command.pid == pid) {
+                self.handle(Input::CommandEnded(command.outcome(exit, self.fos.limit)));
+            } else {
+                self.handle(Input::StrangerEnded { pid: pid.as_raw(), status: status(exit) });
+            }
+        }
+    }
+
+    fn next_deadline(&self) -> Option<Duration> {
+        let monitors = self.monitors.values().filter_map(|monitor| monitor.kill_at);
+        monitors.chain(self.command.as_ref().map(|command| command.due)).min()
+    }
+
+    /// Ends what is late.
+    fn keep_limits(&mut self, now: Duration) {
+        if let Some(command) = self.command.as_mut().filter(|command| command.due <= now) {
+            command.end(now);
+        }
+        for (pid, monitor) in &mut self.monitors {
+            if monitor.kill_at.is_some_and(|at| at <= now) {
+                signal(child::kill(*pid, Signal::SIGKILL));
+                monitor.kill_at = Some(now + MONITOR_PATIENCE);
+            }
+        }
+    }
+}
+
+impl RunningCommand {
+    /// TERM to the whole group at first, KILL after that.
+    fn end(&mut self, now: Duration) {
+        let with = if self.ending { Signal::SIGKILL } else { Signal::SIGTERM };
+        signal(child::kill_group(self.pid, with));
+        self.ending = true;
+        self.due = now + GRACE;
+    }
+
+    /// Whatever a command that had to be ended leaves of its group goes too.
+    fn outcome(&self, exit: Exit, limit: Duration) -> Outcome {
+        if !self.ending {
+            return Outcome::Ended(status(exit));
+        }
+        signal(child::kill_group(self.pid, Signal::SIGKILL));
+        Outcome::TimedOut(limit)
+    }
+}
+
+/// Our standard input is not for others.
+fn program(command: Command) -> Spawn {
+    let mut program = Spawn::new(command.program);
+    program.arguments = command.arguments;
+    program.stdin = Stream::Null;
+    program
+}
+
+const fn status(exit: Exit) -> i32 {
+    match exit {
+        Exit::Status(status) => status,
+        Exit::Signal(signal) => 128 + signal,
+    }
+}
+
+/// What is gone already needs no signal.
+fn signal(result: io::Result<()>) {
+    if let Err(error) = result {
+        log::debug!("cannot signal a child: {error}");
+    }
+}
+
+/// Writes a line to the log.
+pub fn tell(message: &Message) {
+    log::info!("{message}");
+}
