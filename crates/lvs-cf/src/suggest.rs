@@ -2,7 +2,7 @@
 
 use crate::error::ErrorKind;
 use crate::field::{Refusal, Words};
-use crate::keyword::{self, Keyed, Kind, Scope};
+use crate::keyword::{self, Keyed, Keyword, Kind, Scope};
 use crate::model::{Config, Server, Virtual};
 use crate::outline::opener;
 
@@ -26,7 +26,7 @@ pub(crate) fn refusal(scope: Scope, words: Words, refusal: Refusal) -> Option<St
     if opener(scope, first).is_some() {
         return Some(block_opener(blamed));
     }
-    let (kind, list) = facts(scope, first)?;
+    let (keyword, kind, list) = facts(scope, first)?;
     let help = match refusal.kind {
         ErrorKind::EqualExpected => "write `keyword = value`, with blanks around `=`",
         ErrorKind::ExtraArgs if blamed.starts_with(b"#") => "a comment must stand on a line of its own",
@@ -48,7 +48,7 @@ pub(crate) fn refusal(scope: Scope, words: Words, refusal: Refusal) -> Option<St
         ErrorKind::IntExpected if kind == Kind::Bool => "give 0 or 1",
         ErrorKind::ListExpected => "write `[ item item ]` on one line, with blanks around the brackets",
         ErrorKind::BadNetmask => "write the mask like an address, for example `255.255.255.0`",
-        _ => return None,
+        _ => return Some(format!("`{}`: {}", keyword.name, keyword.help)),
     };
     Some(help.into())
 }
@@ -79,10 +79,12 @@ fn one_of(words: &[&str], given: &[u8]) -> String {
     }
 }
 
-/// The type and words of a keyword in its scope.
-fn facts(scope: Scope, name: &[u8]) -> Option<(Kind, &'static [&'static str])> {
-    fn of<T: Keyed>(name: &[u8]) -> Option<(Kind, &'static [&'static str])> {
-        T::entry(name).map(|entry| (entry.kind(), entry.words()))
+/// A keyword of a scope with its type and words.
+type Facts = (&'static Keyword, Kind, &'static [&'static str]);
+
+fn facts(scope: Scope, name: &[u8]) -> Option<Facts> {
+    fn of<T: Keyed>(name: &[u8]) -> Option<Facts> {
+        T::entry(name).map(|entry| (&entry.keyword, entry.kind(), entry.words()))
     }
     match scope {
         Scope::Global => of::<Config>(name),
@@ -188,6 +190,34 @@ mod tests {
             ("ab", "a", 1),
         ] {
             assert_eq!(distance(left.as_bytes(), right.as_bytes()), want, "{left} {right}");
+        }
+    }
+
+    #[test]
+    fn refused_values_get_the_help_that_fits() {
+        let table = [
+            ("keepalive = soon", "`keepalive`: seconds between heartbeats"),
+            ("backup_active = yes", "give 0 or 1"),
+            ("backup_active = 2", "give 0 or 1"),
+            ("network = nta", "did you mean `nat`?"),
+            ("network = bridge", "one of: nat, direct, tunnel"),
+            ("primary = 0.0.0.0", "0.0.0.0 is not the address of a director"),
+            ("primary = nowhere", "the name does not resolve to an IPv4 address"),
+            ("nat_router = 10.0.0.1", "give an address and a device, for example `10.0.0.1 eth0:1`"),
+            ("nat_nmask = /24", "write the mask like an address, for example `255.255.255.0`"),
+            ("serial_no = 4 # four", "a comment must stand on a line of its own"),
+            ("active_cmd = /opt/up now", "put double quotes around a value that has blanks"),
+            (
+                "active_cmd = \"/opt/up\" ",
+                "no text or blank may follow the closing quote of a word that has no blank in it",
+            ),
+            ("active_cmd = \"/opt/up", "close the quotation with \""),
+            ("virtual a { }", "`}` must stand on a line of its own"),
+            ("virtual a", "a block opens with exactly `NAME {` on the same line"),
+        ];
+        for (source, want) in table {
+            let error = crate::parse(source.as_bytes(), &crate::NoNames).unwrap_err();
+            assert_eq!(error.help.as_deref(), Some(want), "{source}");
         }
     }
 
