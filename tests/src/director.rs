@@ -34,16 +34,16 @@ pub fn daemon(name: &str) -> PathBuf {
 /// One of the two directors.
 #[derive(Debug)]
 pub struct Director {
-    pulse: Option<Process>,
-    /// The machine.
+    /// The machine. Dropped first: then nothing on it reacts to the end of pulse.
     pub host: Host,
+    pulse: Option<Process>,
 }
 
 impl Director {
     pub(crate) fn new(host: Host) -> Director {
         host.sysctl("net.ipv4.ip_forward", "1");
         host.sysctl("net.ipv4.conf.all.send_redirects", "0");
-        Director { pulse: None, host }
+        Director { host, pulse: None }
     }
 
     /// The name in the journal.

@@ -1,9 +1,9 @@
 //! Links fail: between the directors, and of one director.
-#![allow(clippy::print_stdout, reason = "measured values belong to the result")]
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "measured values belong to the result")]
 
 use std::time::Duration;
 
-use testbed::{wait_until, Cluster, Forwarding, Probe, VipWatch, VIP};
+use testbed::{wait_until, Cluster, Forwarding, Probe, VipWatch, WireWatch, VIP};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -43,9 +43,13 @@ fn a_director_without_link_yields_at_once() {
         .set("monitor_links", 1);
     cluster.configure();
     let holders = VipWatch::start(VIP, &[&cluster.a.host, &cluster.b.host]);
+    let on_a = WireWatch::start(&cluster.a.host);
     cluster.start_both();
     let clients = cluster.probe(Probe::Tcp, Duration::from_millis(10));
     cluster.wait_for_service(&clients);
+    wait_until(LIMIT, "b is heard on both paths", || {
+        ["10.0.0.2", "10.1.0.2"].iter().all(|b| !on_a.heartbeats(b.parse().expect("an address")).is_empty())
+    });
 
     let cut = cluster.journal().now();
     cluster.network.unplug(&cluster.a.host, "eth0");

@@ -52,7 +52,8 @@ fn an_added_server_serves_and_nobody_notices() {
     cluster.config.virtual_server("web").add_server("real3", third, 1);
     reload(&mut cluster);
     wait_until(LIMIT, "real3 serves", || destinations(&cluster).len() == 3);
-    wait_until(LIMIT, "real3 answers", || clients.report().by_server().contains_key("real3"));
+    wait_until(LIMIT, "a second of probes", || clients.report().samples.len() >= 100);
+    assert!(clients.report().by_server().contains_key("real3"));
     let after = nannies(&cluster);
     assert!(after.is_superset(&before) && after.len() == 3, "nannies stay: {before:?} {after:?}");
     for (conversation, name) in conversations.iter_mut().zip(["real1", "real2"]) {
