@@ -117,6 +117,8 @@ impl WireWatch {
             let listener =
                 socket(AddressFamily::Packet, SockType::Raw, SockFlag::SOCK_CLOEXEC, SockProtocol::EthAll)
                     .expect("a packet socket");
+            // A thousand announcements may come at once.
+            setsockopt(&listener, sockopt::RcvBufForce, &(16 << 20)).expect("a large buffer");
             setsockopt(&listener, sockopt::ReceiveTimeout, &TimeVal::milliseconds(50)).expect("a time limit");
             thread::spawn(move || listen(&listener, &keep_on, &journal, &record))
         });
