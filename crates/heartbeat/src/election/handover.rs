@@ -163,7 +163,9 @@ impl Election {
 
     /// An active node was told to end. True when it waits for its partner; it goes on serving meanwhile.
     pub(super) fn ask_partner_first(&mut self, now: Duration, out: &mut Vec<Output>) -> bool {
-        let partner_waits = matches!(self.partner, Partner::Stopped { .. }) && self.settings.backup_active;
+        // One that has just started may not have said its first word.
+        let may_wait = matches!(self.partner, Partner::Stopped { .. } | Partner::Unknown);
+        let partner_waits = may_wait && self.settings.backup_active;
         if self.state != State::Active || self.settings.mode != Mode::Lvs || !partner_waits {
             return false;
         }
