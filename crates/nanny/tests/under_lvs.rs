@@ -1,0 +1,149 @@
+//! nanny as lvs runs it: verdicts go down an inherited pipe, and the process costs little.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test rig may panic")]
+#![allow(dead_code, reason = "the rig is shared with tests that need more of it")]
+
+mod rig;
+
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::MetadataExt;
+use std::time::{Duration, Instant};
+
+use nix::fcntl::OFlag;
+use rig::server::{Script, Server};
+use rig::Directory;
+use system::child::{self, Child, Exit, Signal, Spawn};
+
+const ALWAYS: Script = Script::Open(&[(0.0, 1000.0)]);
+/// Private memory of one nanny among others, in KiB, at most.
+const PRIVATE_LIMIT: u64 = 256;
+
+/// A nanny with its pipe, ended with the test.
+struct Monitor {
+    child: Child,
+    verdicts: BufReader<File>,
+}
+
+impl Monitor {
+    fn start(server: &Server, arguments: &[&str]) -> Monitor {
+        let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
+        let port = server.address.port().to_string();
+        let base = ["-c", "-V", "10.0.0.100", "--lvs", "-h", "127.0.0.1", "-p", "5000", "-r", &port];
+        let spawn = Spawn {
+            arguments: base.iter().chain(arguments).map(Into::into).collect(),
+            environment: vec![("PIRANHA_STATUS_FD".into(), writer.as_raw_fd().to_string().into())],
+            inherited: vec![writer],
+            death_signal: Some(Signal::SIGTERM),
+            ..Spawn::new(env!("CARGO_BIN_EXE_nanny"))
+        };
+        Monitor { child: spawn.spawn().unwrap(), verdicts: BufReader::new(reader.into()) }
+    }
+
+    fn verdict(&mut self) -> String {
+        let mut line = String::new();
+        self.verdicts.read_line(&mut line).unwrap();
+        line
+    }
+
+    fn wait(&self) -> Exit {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            if let Some(exit) = child::reap_one(self.child.pid).unwrap() {
+                return exit;
+            }
+            assert!(Instant::now() < deadline, "nanny does not end");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        child::terminate(self.child.pid, Duration::from_secs(5));
+    }
+}
+
+#[test]
+fn a_server_that_is_up_and_stays_up() {
+    let server = Server::start(ALWAYS);
+    let mut monitor = Monitor::start(&server, &["-t", "21", "-w", "64"]);
+    assert_eq!(monitor.verdict(), "up 2\n");
+    assert_eq!(monitor.verdict(), "weight 4\n");
+    child::kill(monitor.child.pid, Signal::SIGTERM).unwrap();
+    assert_eq!(monitor.verdict(), "down\n");
+    assert_eq!(monitor.verdict(), "", "the end of the pipe");
+    assert_eq!(monitor.wait(), Exit::Status(0));
+}
+
+#[test]
+fn a_server_that_goes_is_quiesced() {
+    let server = Server::start(Script::Open(&[(0.0, 0.5), (1.5, 1000.0)]));
+    let mut monitor = Monitor::start(&server, &["-t", "1", "-a", "1", "-q"]);
+    assert_eq!(monitor.verdict(), "up 1\n");
+    assert_eq!(monitor.verdict(), "quiesce\n");
+    assert_eq!(monitor.verdict(), "up 1\n");
+}
+
+#[test]
+fn forced_verdicts_are_reported_too() {
+    let server = Server::start(Script::Closed);
+    let mut monitor = Monitor::start(&server, &["-t", "1", "-w", "40"]);
+    std::thread::sleep(Duration::from_millis(500));
+    child::kill(monitor.child.pid, Signal::SIGUSR2).unwrap();
+    assert_eq!(monitor.verdict(), "up 40\n");
+    child::kill(monitor.child.pid, Signal::SIGUSR1).unwrap();
+    assert_eq!(monitor.verdict(), "down\n");
+}
+
+#[test]
+fn without_lvs_nanny_ends() {
+    let server = Server::start(ALWAYS);
+    let mut monitor = Monitor::start(&server, &["-t", "1000"]);
+    assert_eq!(monitor.verdict(), "up 1\n");
+    let (nothing, _) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
+    monitor.verdicts = BufReader::new(nothing.into());
+    assert_eq!(monitor.wait(), Exit::Status(0));
+}
+
+#[test]
+fn programs_get_neither_the_variable_nor_the_pipe() {
+    let directory = Directory::new();
+    let noted = directory.0.join("noted");
+    let script = format!("(env; ls -l /proc/$$/fd) > {}; echo OK", noted.display());
+    let path = directory.script("check", &script).display().to_string();
+    let server = Server::start(Script::Closed);
+    let mut monitor = Monitor::start(&server, &["-t", "9", "-e", &path, "-x", "OK"]);
+    assert_eq!(monitor.verdict(), "up 1\n");
+    let noted = std::fs::read_to_string(noted).unwrap();
+    let pipe = format!("pipe:[{}]", monitor.verdicts.get_ref().metadata().unwrap().ino());
+    assert!(noted.contains("PATH=") && noted.contains("/dev/null"), "{noted}");
+    assert!(!noted.contains("PIRANHA_STATUS_FD") && !noted.contains(&pipe), "{noted}");
+}
+
+/// Starts several nannies, so that what they share is counted as shared, and measures each when idle.
+#[test]
+fn a_nanny_has_little_memory_of_its_own() {
+    let server = Server::start(Script::Says(&[(0.0, b"220 hello\n")]));
+    let arguments = ["-t", "1000", "--regex", "-x", "^220 (hello|bye)", "-s", "hello"];
+    let mut monitors: Vec<_> = (0..4).map(|_| Monitor::start(&server, &arguments)).collect();
+    for monitor in &mut monitors {
+        assert_eq!(monitor.verdict(), "up 1\n");
+    }
+    for monitor in &monitors {
+        let private = private_memory(monitor);
+        assert!(private <= PRIVATE_LIMIT, "{private} KiB");
+        assert!(private > 0);
+    }
+}
+
+/// Anonymous and written-to memory of a process in KiB: what one more nanny costs. Clean pages of the program
+/// itself are left out: how many of them other processes map at the moment depends on what these have run.
+fn private_memory(monitor: &Monitor) -> u64 {
+    let mut text = String::new();
+    let path = format!("/proc/{}/smaps_rollup", monitor.child.pid);
+    File::open(path).unwrap().read_to_string(&mut text).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("Anonymous:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
