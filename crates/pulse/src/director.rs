@@ -1,6 +1,7 @@
 //! What makes this node the active director, and what undoes it: virtual addresses, announcements, lvs, the
 //! sync daemon's role and the site's hooks.
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use lvs_cf::Config;
@@ -10,6 +11,10 @@ use crate::arp::Announcements;
 use crate::controller::{Controller, Program};
 use crate::hooks;
 use crate::sync;
+use crate::watch::Survey;
+
+/// At most so often are addresses raised again that somebody else takes down.
+const RESTORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// The effects of being active or not.
 pub struct Director {
@@ -18,13 +23,16 @@ pub struct Director {
     announcements: Announcements,
     lvs: Controller,
     active: bool,
+    /// Virtual addresses that somebody else took down are raised again at this time.
+    restore_at: Option<Duration>,
+    restored: Option<Duration>,
 }
 
 impl Director {
     /// A node that is not active.
     pub fn new(config: Config, addresses: Addresses, lvs: Program) -> Self {
         let (announcements, lvs) = (Announcements::new(), Controller::new(lvs));
-        Self { config, addresses, announcements, lvs, active: false }
+        Self { config, addresses, announcements, lvs, active: false, restore_at: None, restored: None }
     }
 
     /// What a node does before it knows of its partner: virtual addresses that a killed predecessor left are
@@ -68,6 +76,7 @@ impl Director {
     /// Stops being active. The addresses go first and at once; lvs takes the table down on its own time.
     pub fn deactivate(&mut self, now: Duration) {
         self.announcements.cancel();
+        self.restore_at = None;
         if std::mem::take(&mut self.active) {
             self.settle(&[], &vip::wanted(&self.config));
         }
@@ -82,6 +91,45 @@ impl Director {
             Ok((links, _)) => self.announcements.start(now, &vip::wanted(&self.config), &links),
             Err(error) => log::info!("cannot list the links: {error}"),
         }
+    }
+
+    /// The links and addresses of this node.
+    ///
+    /// # Errors
+    ///
+    /// Those of the netlink socket.
+    pub fn survey(&mut self) -> std::io::Result<Survey> {
+        self.addresses.survey()
+    }
+
+    /// Addresses have vanished from this node. Virtual ones of an active node are raised again, but not more
+    /// often than once a second: whoever takes them down may be as stubborn.
+    pub fn addresses_gone(&mut self, gone: &[Ipv4Addr], missed: bool, now: Duration) {
+        if !self.active || self.restore_at.is_some() || (gone.is_empty() && !missed) {
+            return;
+        }
+        let ours = vip::wanted(&self.config);
+        if missed || ours.iter().any(|vip| gone.contains(&vip.address)) {
+            let soonest = self.restored.map_or(now, |last| last + RESTORE_PAUSE);
+            self.restore_at = Some(now.max(soonest));
+        }
+    }
+
+    fn restore(&mut self, now: Duration) {
+        self.restore_at = None;
+        let wanted = vip::wanted(&self.config);
+        let held = match self.addresses.survey() {
+            Ok((_, held)) => held,
+            Err(error) => return log::info!("cannot list the addresses: {error}"),
+        };
+        let lost = wanted.iter().filter(|vip| !held.iter().any(|held| held.address == vip.address)).count();
+        if lost == 0 {
+            return;
+        }
+        self.restored = Some(now);
+        log::info!("{lost} virtual addresses were removed by somebody else; raising them again");
+        self.settle(&wanted, &wanted);
+        self.announce(now);
     }
 
     /// Runs `active_cmd` once more.
@@ -109,11 +157,15 @@ impl Director {
 
     /// When something here is due.
     pub fn next_deadline(&self) -> Option<Duration> {
-        [self.announcements.next_deadline(), self.lvs.next_deadline()].into_iter().flatten().min()
+        let due = [self.announcements.next_deadline(), self.lvs.next_deadline(), self.restore_at];
+        due.into_iter().flatten().min()
     }
 
     /// Does what is due.
     pub fn proceed(&mut self, now: Duration) {
+        if self.restore_at.is_some_and(|at| at <= now) {
+            self.restore(now);
+        }
         self.announcements.proceed(now);
         self.lvs.proceed(now);
     }

@@ -18,6 +18,7 @@ mod settings;
 mod sockets;
 mod sync;
 mod systemd;
+mod watch;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ use crate::runtime::{tell, Pulse};
 use crate::settings::Start;
 use crate::sockets::Sockets;
 use crate::systemd::Systemd;
+use crate::watch::Watch;
 
 const PID_FILE: &str = "/var/run/pulse.pid";
 
@@ -102,11 +104,12 @@ fn serve(
     // the end of the lifeline and says goodbye from the same port.
     let (reader, _lifeline) = system::child::pipe()?;
     let lvs = Program { path: request.lvs.clone(), arguments: lvs_arguments(request), lifeline: reader };
+    let watch = Watch::new(&config);
     let director = Director::new(config, addresses, lvs);
     // Before the command that started us may end: systemd must know by then who goes on.
     systemd.ready(clock::now());
     let path = request.configfile.clone();
-    let pulse = Pulse { path, pair, start, settings, sockets, director, signals, systemd };
+    let pulse = Pulse { path, pair, start, settings, sockets, director, signals, watch, systemd };
     if let Some(readiness) = readiness {
         readiness.ready();
     }

@@ -17,6 +17,7 @@ use crate::director::Director;
 use crate::settings::{self, Start};
 use crate::sockets::Sockets;
 use crate::systemd::Systemd;
+use crate::watch::Watch;
 
 /// A flood of datagrams keeps a deadline waiting no longer than this.
 const FLOOD_PATIENCE: Duration = Duration::from_millis(100);
@@ -41,6 +42,8 @@ pub struct Pulse {
     pub director: Director,
     /// TERM, INT, HUP and CHLD.
     pub signals: Signals,
+    /// Links and addresses of this node.
+    pub watch: Watch,
     /// The service manager, if it started us.
     pub systemd: Systemd,
 }
@@ -55,6 +58,7 @@ pub fn run(mut pulse: Pulse) -> io::Result<()> {
     pulse.director.begin();
     let mut out = Vec::new();
     let mut election = Election::new(pulse.settings, clock::now(), &mut out);
+    pulse.check_links(&mut election, &mut out);
     let mut leaving = pulse.carry_out(&mut election, &mut out);
     while !leaving || pulse.director.lvs().is_present() {
         let due = [
@@ -82,6 +86,9 @@ impl Pulse {
             poller.register(INPUT, descriptor, Interest::Read);
         }
         poller.register(INPUT, self.signals.fd(), Interest::Read);
+        if let Some(news) = self.watch.descriptor() {
+            poller.register(INPUT, news, Interest::Read);
+        }
         if let Some(ready) = self.director.lvs().ready_descriptor() {
             poller.register(FILLED, ready, Interest::Read);
         }
@@ -90,6 +97,11 @@ impl Pulse {
     /// One turn: everything that has arrived is heard before any deadline is believed. True when pulse is
     /// to leave.
     fn turn(&mut self, election: &mut Election, out: &mut Vec<Output>, leaving: bool) -> bool {
+        let news = self.watch.news();
+        if news.links {
+            self.check_links(election, out);
+        }
+        self.director.addresses_gone(&news.gone, news.missed, clock::now());
         let drained = self.sockets.drain(|input| {
             if !leaving {
                 election.handle(clock::now(), input, out);
@@ -111,10 +123,16 @@ impl Pulse {
         leave
     }
 
+    fn check_links(&mut self, election: &mut Election, out: &mut Vec<Output>) {
+        if let Some(input) = self.watch.check_links(&self.pair, &self.director.survey()) {
+            election.handle(clock::now(), input, out);
+        }
+    }
+
     fn on_signal(&mut self, signal: i32, election: &mut Election, out: &mut Vec<Output>) {
         match signal {
             libc::SIGCHLD => self.reap(election, out),
-            libc::SIGHUP => self.reload(election),
+            libc::SIGHUP => self.reload(election, out),
             _ => {
                 self.systemd.stopping();
                 election.handle(clock::now(), Input::Terminate { signal }, out);
@@ -179,17 +197,17 @@ impl Pulse {
 
     /// HUP: a file that cannot be used is refused, and everything stays as it is. lvs says the same of it in
     /// its own words, so it hears of every HUP.
-    fn reload(&mut self, election: &mut Election) {
+    fn reload(&mut self, election: &mut Election, out: &mut Vec<Output>) {
         self.systemd.reloading(clock::now());
         match system::config::load(&self.path) {
-            Ok(config) => self.adopt(config, election),
+            Ok(config) => self.adopt(config, election, out),
             Err(error) => log::info!("{error}"),
         }
         self.director.lvs().reload();
         self.systemd.reloaded();
     }
 
-    fn adopt(&mut self, config: Config, election: &mut Election) {
+    fn adopt(&mut self, config: Config, election: &mut Election, out: &mut Vec<Output>) {
         let now = clock::now();
         let fresh = settings::of(&config, &self.pair, self.start);
         if self.moved(&config) {
@@ -199,7 +217,12 @@ impl Pulse {
             election.reconfigure(fresh, now);
             self.settings = fresh;
         }
+        self.watch.reload(&config);
         self.director.reload(config, now);
+        if !self.watch.links_matter() && election.has_link_failure() {
+            election.handle(now, Input::LinksUp, out);
+        }
+        self.check_links(election, out);
     }
 
     fn moved(&self, config: &Config) -> bool {
