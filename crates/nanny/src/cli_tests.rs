@@ -102,3 +102,19 @@ fn services() {
     assert_eq!(good(r"-s a\nb -T").service.send.as_deref(), Some(&br"a\nb"[..]));
     assert_eq!(good(r"-s a\q").service.send.as_deref(), Some(&br"a\q"[..]));
 }
+
+#[test]
+fn the_manual_page_has_every_option() {
+    let manual = include_str!("../../../man/nanny.8").replace("\\&", "");
+    let help = String::from_utf8(run("--help").unwrap_err().text).unwrap();
+    let words = help.split([' ', '=', ',', '\n']).filter(|word| word.starts_with('-') && word.len() > 1);
+    let aliases = ["--quiesce-server", "--UDP", "--send_str", "--expect_str"];
+    for word in words.chain(aliases) {
+        let entry = match word.strip_prefix("--") {
+            Some(long) => format!("Fl Fl {long}"),
+            None => format!("Fl {}", &word[1..]),
+        };
+        let listed = manual.lines().any(|line| line.split(" , ").any(|part| part.contains(&entry)));
+        assert!(listed, "{word}");
+    }
+}

@@ -35,7 +35,7 @@ fn main() -> ExitCode {
 
 /// Becomes what the command line says (daemon or not), and watches. Returns the exit status.
 fn start(config: Config) -> u8 {
-    let status = system::child::take_inherited(report::STATUS_VARIABLE);
+    let parent = report::Parent::take();
     let detach = match config.detachment {
         Detachment::Foreground => None,
         Detachment::InPlace => Some(Detach::InPlace),
@@ -47,7 +47,7 @@ fn start(config: Config) -> u8 {
     };
     let sink = if detach.is_some() { Sink::Syslog } else { Sink::Both };
     logging::init(IDENT, sink, config.verbose);
-    let runtime = runtime::Runtime::new(config, status);
+    let runtime = runtime::Runtime::new(config, parent);
     if let Some(readiness) = readiness {
         match &runtime {
             Ok(_) => readiness.ready(),

@@ -13,8 +13,30 @@ use crate::cli::{Config, IPVSADM};
 /// Environment variable with the number of the descriptor on which lvs takes verdicts.
 ///
 /// Each verdict is a line: `up WEIGHT` (available), `weight WEIGHT` (still available, with another weight),
-/// `quiesce` (weight 0, keep the entry), `down` (remove the entry).
-pub const STATUS_VARIABLE: &str = "PIRANHA_STATUS_FD";
+/// `quiesce` (weight 0, keep the entry), `down` (remove the entry; also for a server whose first check fails).
+const STATUS: &str = "PIRANHA_STATUS_FD";
+/// Set by lvs when the server is in service already, under an earlier nanny.
+const IN_SERVICE: &str = "PIRANHA_RESUME";
+
+/// What lvs, if it is the parent, tells by way of the environment.
+#[derive(Debug, Default)]
+pub struct Parent {
+    /// The pipe for verdicts.
+    pub status: Option<OwnedFd>,
+    /// Whether the server has its full weight already.
+    pub in_service: bool,
+}
+
+impl Parent {
+    /// Reads the environment, and cleans it: programs shall not inherit what is meant for nanny. Call it once,
+    /// before descriptors are opened.
+    pub fn take() -> Self {
+        let status = system::child::take_inherited(STATUS);
+        let in_service = std::env::var_os(IN_SERVICE).is_some();
+        std::env::remove_var(IN_SERVICE);
+        Parent { status, in_service }
+    }
+}
 
 /// Where verdicts go.
 pub enum Reporter {

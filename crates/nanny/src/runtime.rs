@@ -2,7 +2,6 @@
 
 use std::collections::VecDeque;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use health::{
@@ -15,14 +14,12 @@ use system::signals::{SIGUSR1, SIGUSR2};
 
 use crate::check::Checker;
 use crate::cli::{Config, Service};
-use crate::report::{Refused, Reporter};
+use crate::report::{Parent, Refused, Reporter};
 use crate::wait::{End, Waiter, Woken};
 use crate::{debug, log, program};
 
 /// Room for a reply or a program's output.
 const BUFFER: usize = 4096;
-/// Set by lvs when the server is in service already, under an earlier nanny.
-const IN_SERVICE: &str = "PIRANHA_RESUME";
 /// Exit status if the IPVS table cannot be changed.
 const REFUSED: u8 = 255;
 /// Exit status if the entry could not be removed at the end.
@@ -50,15 +47,15 @@ pub struct Runtime {
 }
 
 impl Runtime {
-    /// Logs the start and gets ready for the first check. `status`: the pipe to lvs, if there is one.
+    /// Logs the start and gets ready for the first check.
     ///
     /// # Errors
     /// Those of the system calls that take over signals.
-    pub fn new(config: Config, status: Option<OwnedFd>) -> io::Result<Self> {
+    pub fn new(config: Config, mut parent: Parent) -> io::Result<Self> {
         announce(&config);
-        let reporter = Reporter::new(&config, status);
+        let reporter = Reporter::new(&config, parent.status.take());
         Ok(Runtime {
-            core: core(&config),
+            core: core(&config, &parent),
             waiter: Waiter::new(reporter.parent())?,
             checker: Checker::new(config.server, &config.service, seconds(config.interval)),
             reporter,
@@ -214,7 +211,7 @@ fn seconds(seconds: u32) -> Duration {
     Duration::from_secs(seconds.into())
 }
 
-fn core(config: &Config) -> Core {
+fn core(config: &Config, parent: &Parent) -> Core {
     if config.failover {
         return Core::Fos(Failover::new(config.server, config.interval, config.reentry));
     }
@@ -226,7 +223,7 @@ fn core(config: &Config) -> Core {
         scale: config.scale,
         quiesce: config.quiesce,
         load_monitor: config.load_command.is_some(),
-        in_service: std::env::var_os(IN_SERVICE).is_some(),
+        in_service: parent.in_service,
     }))
 }
 

@@ -51,6 +51,7 @@ fn check(row: &Row) -> Result<(), String> {
     arguments.extend(row.base.iter().chain(&row.arguments).map(|text| fill(text)));
 
     let mut nanny = Nanny::start(&arguments, &directory.0);
+    server.begin(nanny.started);
     let start_lines = nanny.log.len();
     for &(seconds, signal) in &row.signals {
         nanny.run_until(seconds);

@@ -28,12 +28,18 @@ struct Monitor {
 
 impl Monitor {
     fn start(server: &Server, arguments: &[&str]) -> Monitor {
+        Monitor::start_with(server, arguments, &[])
+    }
+
+    fn start_with(server: &Server, arguments: &[&str], environment: &[(&str, &str)]) -> Monitor {
         let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
         let port = server.address.port().to_string();
         let base = ["-c", "-V", "10.0.0.100", "--lvs", "-h", "127.0.0.1", "-p", "5000", "-r", &port];
+        let status = ("PIRANHA_STATUS_FD", writer.as_raw_fd().to_string());
+        let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
         let spawn = Spawn {
             arguments: base.iter().chain(arguments).map(Into::into).collect(),
-            environment: vec![("PIRANHA_STATUS_FD".into(), writer.as_raw_fd().to_string().into())],
+            environment: environment.chain([(status.0.into(), status.1.into())]).collect(),
             inherited: vec![writer],
             death_signal: Some(Signal::SIGTERM),
             ..Spawn::new(env!("CARGO_BIN_EXE_nanny"))
@@ -82,19 +88,29 @@ fn a_server_that_goes_is_quiesced() {
     let server = Server::start(Script::Open(&[(0.0, 0.5), (1.5, 1000.0)]));
     let mut monitor = Monitor::start(&server, &["-t", "1", "-a", "1", "-q"]);
     assert_eq!(monitor.verdict(), "up 1\n");
+    server.begin(Instant::now());
     assert_eq!(monitor.verdict(), "quiesce\n");
     assert_eq!(monitor.verdict(), "up 1\n");
 }
 
+/// lvs waits for a first verdict on every server. Forced verdicts are reported like others.
 #[test]
-fn forced_verdicts_are_reported_too() {
+fn a_server_that_is_down_and_forced() {
     let server = Server::start(Script::Closed);
     let mut monitor = Monitor::start(&server, &["-t", "1", "-w", "40"]);
-    std::thread::sleep(Duration::from_millis(500));
+    assert_eq!(monitor.verdict(), "down\n");
     child::kill(monitor.child.pid, Signal::SIGUSR2).unwrap();
     assert_eq!(monitor.verdict(), "up 40\n");
     child::kill(monitor.child.pid, Signal::SIGUSR1).unwrap();
     assert_eq!(monitor.verdict(), "down\n");
+}
+
+/// A nanny that replaces another keeps a serving server at its weight, once.
+#[test]
+fn a_server_in_service_does_not_start_slowly() {
+    let server = Server::start(ALWAYS);
+    let mut monitor = Monitor::start_with(&server, &["-t", "21", "-w", "64"], &[("PIRANHA_RESUME", "1")]);
+    assert_eq!(monitor.verdict(), "up 64\n");
 }
 
 #[test]
@@ -114,12 +130,13 @@ fn programs_get_neither_the_variable_nor_the_pipe() {
     let script = format!("(env; ls -l /proc/$$/fd) > {}; echo OK", noted.display());
     let path = directory.script("check", &script).display().to_string();
     let server = Server::start(Script::Closed);
-    let mut monitor = Monitor::start(&server, &["-t", "9", "-e", &path, "-x", "OK"]);
+    let arguments = ["-t", "9", "-e", &path, "-x", "OK"];
+    let mut monitor = Monitor::start_with(&server, &arguments, &[("PIRANHA_RESUME", "1")]);
     assert_eq!(monitor.verdict(), "up 1\n");
     let noted = std::fs::read_to_string(noted).unwrap();
     let pipe = format!("pipe:[{}]", monitor.verdicts.get_ref().metadata().unwrap().ino());
     assert!(noted.contains("PATH=") && noted.contains("/dev/null"), "{noted}");
-    assert!(!noted.contains("PIRANHA_STATUS_FD") && !noted.contains(&pipe), "{noted}");
+    assert!(!noted.contains("PIRANHA_") && !noted.contains(&pipe), "{noted}");
 }
 
 /// Starts several nannies, so that what they share is counted as shared, and measures each when idle.

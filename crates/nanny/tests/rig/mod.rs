@@ -71,7 +71,7 @@ pub struct Nanny {
     /// What it logged, since its start line.
     pub log: Vec<Event>,
     /// When it logged its start line.
-    started: Instant,
+    pub started: Instant,
     started_at: f64,
 }
 

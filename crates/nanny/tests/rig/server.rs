@@ -3,13 +3,14 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::sync::mpsc::{self, Sender};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{self, sockopt, AddressFamily, Backlog, SockFlag, SockType, SockaddrIn};
 
-/// What a service does. Times are seconds since the first check could come.
+/// What a service does. Times are seconds since [`Server::begin`].
 #[derive(Debug, Clone, Copy)]
 pub enum Script {
     /// Refuses connections.
@@ -35,6 +36,8 @@ pub enum Script {
 /// A running service. Its threads end with the test process.
 pub struct Server {
     pub address: SocketAddr,
+    /// Starts the clock of [`Script::Open`].
+    clock: Option<Sender<Instant>>,
     /// The first bytes that each client sent.
     pub received: Arc<Mutex<Vec<Vec<u8>>>>,
     /// Keeps the port while nobody listens on it.
@@ -48,23 +51,28 @@ impl Server {
         let kind = if udp { SockType::Datagram } else { SockType::Stream };
         let (port, address) = reserve(kind);
         let received = Arc::new(Mutex::new(Vec::new()));
-        let mut clients = Vec::new();
+        let (mut clients, mut clock) = (Vec::new(), None);
         match script {
             // Nobody listens on a reserved stream port; a reserved datagram port does receive.
             Script::Closed => {}
             Script::UdpClosed => return Server::nowhere(port),
             Script::Udp(reply) => answer_datagrams(&port, reply, Arc::clone(&received)),
             Script::Full => clients = fill(&port, address),
-            Script::Open(times) => {
-                thread::spawn(move || open_and_close(address, times));
-            }
+            Script::Open(times) => clock = Some(open_and_close(address, times)),
             _ => {
                 let listener = TcpListener::bind(address).unwrap();
                 let record = Arc::clone(&received);
                 thread::spawn(move || serve(&listener, script, &record));
             }
         }
-        Server { address, received, _port: port, _clients: clients }
+        Server { address, clock, received, _port: port, _clients: clients }
+    }
+
+    /// From now on times count. What a service does at time zero it does before as well.
+    pub fn begin(&self, start: Instant) {
+        if let Some(clock) = &self.clock {
+            let _ = clock.send(start);
+        }
     }
 
     /// A datagram port on which nobody receives: one connected elsewhere takes no strangers' datagrams.
@@ -72,7 +80,7 @@ impl Server {
         let address: SockaddrIn = socket::getsockname(port.as_raw_fd()).unwrap();
         socket::connect(port.as_raw_fd(), &SockaddrIn::new(127, 0, 0, 1, 9)).unwrap();
         let address = SocketAddr::from((address.ip(), address.port()));
-        Server { address, received: Arc::default(), _port: port, _clients: Vec::new() }
+        Server { address, clock: None, received: Arc::default(), _port: port, _clients: Vec::new() }
     }
 }
 
@@ -107,15 +115,22 @@ fn answer_datagrams(port: &OwnedFd, reply: &'static [u8], record: Arc<Mutex<Vec<
     });
 }
 
-fn open_and_close(address: SocketAddr, times: &[(f64, f64)]) {
-    let start = Instant::now();
-    let at = |seconds: f64| Duration::from_secs_f64(seconds).saturating_sub(start.elapsed());
-    for &(open, close) in times {
-        thread::sleep(at(open));
-        let listener = TcpListener::bind(address).unwrap();
-        thread::sleep(at(close.min(1000.0)));
-        drop(listener);
-    }
+fn open_and_close(address: SocketAddr, times: &'static [(f64, f64)]) -> Sender<Instant> {
+    let open = move || TcpListener::bind(address).unwrap();
+    let mut listener = times.first().filter(|(opens, _)| *opens == 0.0).map(|_| open());
+    let (clock, begin) = mpsc::channel::<Instant>();
+    thread::spawn(move || {
+        let Ok(start) = begin.recv() else { return };
+        let sleep_until =
+            |seconds| thread::sleep(Duration::from_secs_f64(seconds).saturating_sub(start.elapsed()));
+        for &(opens, closes) in times {
+            sleep_until(opens);
+            let listener = listener.take().unwrap_or_else(open);
+            sleep_until(closes);
+            drop(listener);
+        }
+    });
+    clock
 }
 
 fn serve(listener: &TcpListener, script: Script, record: &Arc<Mutex<Vec<Vec<u8>>>>) {
