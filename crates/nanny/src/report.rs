@@ -103,7 +103,9 @@ impl Reporter {
                 pipe.write_all(status_line(change).as_bytes()).map_err(|_| Refused::ParentGone)
             }
             Self::Program(program) => program.run(&arguments(config, change)).map_err(Refused::Failed),
-            Self::Kernel(kernel) => edit(kernel, config, change).map_err(Refused::Failed),
+            Self::Kernel(kernel) => {
+                open(kernel).and_then(|kernel| edit(kernel, config, change)).map_err(Refused::Failed)
+            }
         }
     }
 }
@@ -137,42 +139,39 @@ fn arguments(config: &Config, change: Change) -> Vec<String> {
     words
 }
 
-fn edit(kernel: &mut Option<Kernel>, config: &Config, change: Change) -> Result<(), String> {
-    let kernel = match kernel {
-        Some(kernel) => kernel,
-        None => kernel.insert(Kernel::open().map_err(|error| error.to_string())?),
-    };
-    let key = service_key(config)?;
-    let destination = |weight| Destination {
-        key: DestinationKey { address: config.server.address, port: config.server.port },
-        forwarding: config.forwarding,
-        weight,
-    };
+/// The kernel's table, opened at the first use.
+fn open(kernel: &mut Option<Kernel>) -> Result<&mut Kernel, String> {
+    match kernel {
+        Some(kernel) => Ok(kernel),
+        None => Ok(kernel.insert(Kernel::open().map_err(|error| error.to_string())?)),
+    }
+}
+
+fn edit(table: &mut dyn Backend, config: &Config, change: Change) -> Result<(), String> {
+    let service = service_key(config)?;
+    let port = service.destination_port(config.forwarding, config.server.port);
+    let key = DestinationKey { address: config.server.address, port };
+    let with = |weight| Destination { key, forwarding: config.forwarding, weight };
+    let mut apply = |operation: Operation| table.apply(&[operation]).pop().unwrap_or(Ok(()));
     let result = match change {
-        Change::Add(weight) => {
-            match apply(kernel, Operation::AddDestination(key, destination(weight))) {
-                // Left over from a monitor that was killed.
-                Err(Error { kind: ErrorKind::Exists, .. }) => {
-                    apply(kernel, Operation::EditDestination(key, destination(weight)))
-                }
-                result => result,
+        Change::Add(weight) => match apply(Operation::AddDestination(service, with(weight))) {
+            // Left over from a monitor that was killed.
+            Err(Error { kind: ErrorKind::Exists, .. }) => {
+                apply(Operation::EditDestination(service, with(weight)))
             }
-        }
+            result => result,
+        },
         Change::Readmit(weight) | Change::Weight(weight) => {
-            apply(kernel, Operation::EditDestination(key, destination(weight)))
+            apply(Operation::EditDestination(service, with(weight)))
         }
-        Change::Quiesce => apply(kernel, Operation::EditDestination(key, destination(0))),
-        Change::Remove => apply(kernel, Operation::DeleteDestination(key, destination(0).key)),
+        Change::Quiesce => apply(Operation::EditDestination(service, with(0))),
+        Change::Remove => apply(Operation::DeleteDestination(service, key)),
     };
     match result {
         // Taken out by somebody else.
         Err(error) if error.is_missing() && !matches!(change, Change::Add(_)) => Ok(()),
         result => result.map_err(|error| error.to_string()),
     }
-}
-
-fn apply(kernel: &mut Kernel, operation: Operation) -> Result<(), Error> {
-    kernel.apply(&[operation]).pop().unwrap_or(Ok(()))
 }
 
 fn service_key(config: &Config) -> Result<ServiceKey, String> {
@@ -187,6 +186,7 @@ fn service_key(config: &Config) -> Result<ServiceKey, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ipvs::{Recorder, Service};
 
     #[test]
     fn lines_for_lvs() {
@@ -202,13 +202,61 @@ mod tests {
         }
     }
 
+    fn config(extra: &str) -> Config {
+        let line = format!("nanny --lvs -h 10.0.0.2 -p 80 -r 8080 -V 10.0.0.100 {extra}");
+        crate::cli::parse(line.split_whitespace().map(Into::into)).unwrap()
+    }
+
+    /// What is done to the kernel's table, in ipvsadm's words, and whether all of it counts as done.
+    #[test]
+    fn changes_of_the_kernels_table() {
+        let all = [Change::Add(2), Change::Weight(4), Change::Quiesce, Change::Readmit(2), Change::Remove];
+        let (service, server) = ("-t 10.0.0.100:80", "-r 10.0.0.2:8080");
+        let expected = [("a", "2"), ("e", "4"), ("e", "0"), ("e", "2")]
+            .map(|(command, weight)| format!("-{command} {service} {server} -m -w {weight}"));
+        let config = config("");
+        let key = service_key(&config).unwrap();
+        let mut table = Recorder::new();
+        table.apply(&[Operation::AddService(Service { key, scheduler: "wlc".into(), persistence: None })]);
+        table.take();
+        for change in all {
+            edit(&mut table, &config, change).unwrap();
+        }
+        let done = words(&mut table);
+        assert_eq!(done[..4], expected);
+        assert_eq!(done[4], format!("-d {service} {server}"));
+
+        // Gone already: nothing to complain about. There already: edited.
+        edit(&mut table, &config, Change::Remove).unwrap();
+        edit(&mut table, &config, Change::Weight(9)).unwrap();
+        edit(&mut table, &config, Change::Add(1)).unwrap();
+        table.take();
+        edit(&mut table, &config, Change::Add(3)).unwrap();
+        let again = [("a", "3"), ("e", "3")]
+            .map(|(command, weight)| format!("-{command} {service} {server} -m -w {weight}"));
+        assert_eq!(words(&mut table), again);
+
+        // Without the service nothing can be added.
+        table.apply(&[Operation::Flush]);
+        assert!(edit(&mut table, &config, Change::Add(1)).is_err());
+        edit(&mut table, &config, Change::Remove).unwrap();
+    }
+
+    /// As ipvsadm does it: direct routing cannot change the port.
+    #[test]
+    fn direct_routing_keeps_the_port_of_the_service() {
+        let mut table = Recorder::new();
+        let _ = edit(&mut table, &config("-M g"), Change::Add(1));
+        assert_eq!(words(&mut table), ["-a -t 10.0.0.100:80 -r 10.0.0.2:80 -g -w 1"]);
+    }
+
+    fn words(table: &mut Recorder) -> Vec<String> {
+        table.take().iter().map(|operation| operation.arguments().join(" ")).collect()
+    }
+
     #[test]
     fn vectors_for_ipvsadm() {
-        let line = |extra: &str, change| {
-            let line = format!("nanny --lvs -h 10.0.0.2 -p 80 -r 8080 -V 10.0.0.100 {extra}");
-            let config = crate::cli::parse(line.split_whitespace().map(Into::into)).unwrap();
-            arguments(&config, change).join(" ")
-        };
+        let line = |extra: &str, change| arguments(&config(extra), change).join(" ");
         let cases = [
             ("", Change::Add(3), "-a -t 10.0.0.100:80 -r 10.0.0.2:8080 -m -w 3"),
             ("-M g", Change::Weight(6), "-e -t 10.0.0.100:80 -r 10.0.0.2:8080 -g -w 6"),
