@@ -48,7 +48,7 @@ pub enum Message {
     /// A hook or another child ended.
     UnknownChild(i32),
     /// All rounds of gratuitous ARP are out.
-    ArpsFinished,
+    ArpsFinished(Mode),
     /// The process was asked to end by this signal.
     Terminating(i32),
     /// Waiting for events failed; the reason follows.
@@ -124,7 +124,7 @@ impl fmt::Display for Message {
                 return write!(f, "Child process {pid} terminated with signal {signal}");
             }
             Self::UnknownChild(pid) => return write!(f, "Skipping death of unknown child {pid}"),
-            Self::ArpsFinished => "gratuitous lvs arps finished",
+            Self::ArpsFinished(mode) => return write!(f, "gratuitous {} arps finished", name(*mode)),
             Self::Terminating(signal) => return write!(f, "Terminating due to signal {signal}"),
             Self::PollFailed(why) => return write!(f, "select() failed: {why}"),
             Self::ReceiveFailed(why) => return write!(f, "recvfrom() failed: {why}"),
@@ -176,7 +176,8 @@ mod tests {
             (Message::BackupNotWanted, "We are backup node and backup is marked inactive -- exiting pulse"),
             (Message::BindFailed(why()), "failed to bind to heartbeat address: Address already in use"),
             (Message::UnknownChild(7), "Skipping death of unknown child 7"),
-            (Message::ArpsFinished, "gratuitous lvs arps finished"),
+            (Message::ArpsFinished(Mode::Lvs), "gratuitous lvs arps finished"),
+            (Message::ArpsFinished(Mode::Fos), "gratuitous fos arps finished"),
             (Message::PollFailed(why()), "select() failed: Address already in use"),
             (Message::ReceiveFailed(why()), "recvfrom() failed: Address already in use"),
             (Message::Unexpected([10, 0, 0, 9].into()), "Unexpected heartbeat from 10.0.0.9"),

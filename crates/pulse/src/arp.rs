@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use announce::{Announcer, Frame, Target};
-use heartbeat::Message;
+use heartbeat::{Message, Mode};
 use system::packet::PacketSocket;
 use system::route::Link;
 use system::vip::VirtualAddress;
@@ -13,13 +13,14 @@ use system::vip::VirtualAddress;
 /// The announcer with its socket.
 pub struct Announcements {
     announcer: Announcer,
+    mode: Mode,
     socket: Option<PacketSocket>,
 }
 
 impl Announcements {
     /// Nothing is announced yet.
-    pub fn new() -> Self {
-        Self { announcer: Announcer::new(), socket: None }
+    pub fn new(mode: Mode) -> Self {
+        Self { announcer: Announcer::new(), mode, socket: None }
     }
 
     /// Announces all of `vips` now, and again on the schedule.
@@ -46,7 +47,7 @@ impl Announcements {
             log::info!("sendto: {error}");
         }
         if round.is_last() {
-            log::info!("{}", Message::ArpsFinished);
+            log::info!("{}", Message::ArpsFinished(self.mode));
         }
     }
 }

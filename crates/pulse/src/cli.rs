@@ -38,6 +38,8 @@ pub struct Request {
     pub force_active: bool,
     /// The lvs to run.
     pub lvs: OsString,
+    /// The fos to run.
+    pub fos: OsString,
 }
 
 /// Reads the command line, `argv[0]` first.
@@ -50,15 +52,17 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
     if values.flag("version") {
         return Err(Stop { text: version_block("pulse 1.56").into_bytes(), status: 0 });
     }
+    let program = |option, standard, names| {
+        let given = values.text(option).map(OsStr::to_owned);
+        given.unwrap_or_else(|| system::sibling::or(standard, names))
+    };
     Ok(Request {
         configfile: values.text("configfile").unwrap_or("/etc/sysconfig/ha/lvs.cf".as_ref()).into(),
         foreground: values.flag("nodaemon"),
         test: values.flag("test-start") || values.flag("norun"),
         verbose: values.flag("verbose"),
         force_active: values.flag("forceactive"),
-        lvs: values
-            .text("lvsd")
-            .map(OsStr::to_owned)
-            .unwrap_or_else(|| system::sibling::or("/usr/sbin/lvsd", &["lvsd", "lvs"])),
+        lvs: program("lvsd", "/usr/sbin/lvsd", &["lvsd", "lvs"]),
+        fos: program("fos", "/usr/sbin/fos", &["fos"]),
     })
 }

@@ -1,184 +1,147 @@
 //! What makes this node the active director, and what undoes it: virtual addresses, announcements, lvs, the
 //! sync daemon's role and the site's hooks.
 
-use std::net::Ipv4Addr;
+use std::io;
+use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
+use heartbeat::{ChildEnd, Input, Mode, Output};
 use lvs_cf::Config;
-use system::vip::{self, Addresses, VirtualAddress};
+use system::child::{Exit, Pid};
+use system::vip::Addresses;
 
-use crate::arp::Announcements;
-use crate::controller::{Controller, Program};
+use crate::controller::{Controller, Ended, Program};
+use crate::effects::{Answers, Effects};
 use crate::hooks;
+use crate::runtime;
 use crate::sync;
-use crate::watch::Survey;
+use crate::vips::Vips;
 
-/// At most so often are addresses raised again that somebody else takes down.
-const RESTORE_PAUSE: Duration = Duration::from_secs(1);
-
-/// The effects of being active or not.
+/// The effects of being active or not with `service = lvs`.
 pub struct Director {
     config: Config,
-    addresses: Addresses,
-    announcements: Announcements,
+    vips: Vips,
     lvs: Controller,
     active: bool,
-    /// Virtual addresses that somebody else took down are raised again at this time.
-    restore_at: Option<Duration>,
-    restored: Option<Duration>,
 }
 
 impl Director {
     /// A node that is not active.
     pub fn new(config: Config, addresses: Addresses, lvs: Program) -> Self {
-        let (announcements, lvs) = (Announcements::new(), Controller::new(lvs));
-        Self { config, addresses, announcements, lvs, active: false, restore_at: None, restored: None }
-    }
-
-    /// What a node does before it knows of its partner: virtual addresses that a killed predecessor left are
-    /// withdrawn, and the site and the sync daemon hear that it is not active.
-    pub fn begin(&mut self) {
-        self.settle(&[], &vip::wanted(&self.config));
-        hooks::run(self.config.inactive_cmd.as_ref());
-        sync::set_role(&self.config, sync::Role::Backup);
-    }
-
-    /// Has lvs fill the table while the addresses are still elsewhere.
-    ///
-    /// # Errors
-    ///
-    /// Those of starting a program.
-    pub fn prepare(&mut self) -> std::io::Result<()> {
-        self.lvs.start()
-    }
-
-    /// Calls that off.
-    pub fn unprepare(&mut self, now: Duration) {
-        self.lvs.stop(now);
+        Self { config, vips: Vips::new(addresses, Mode::Lvs), lvs: Controller::new(lvs), active: false }
     }
 
     /// Becomes active. lvs starts first: while it fills the table, the addresses come up.
-    ///
-    /// # Errors
-    ///
-    /// lvs cannot be started; the addresses are up all the same.
-    pub fn activate(&mut self, now: Duration) -> std::io::Result<()> {
+    fn activate(&mut self, now: Duration) -> io::Result<()> {
         hooks::run(self.config.active_cmd.as_ref());
         let lvs = self.lvs.start();
         self.active = true;
-        let wanted = vip::wanted(&self.config);
-        self.settle(&wanted, &wanted);
-        self.announce(now);
+        self.vips.raise(&self.config);
+        self.vips.announce(now);
         sync::set_role(&self.config, sync::Role::Master);
         lvs
     }
 
     /// Stops being active. The addresses go first and at once; lvs takes the table down on its own time.
-    pub fn deactivate(&mut self, now: Duration) {
-        self.announcements.cancel();
-        self.restore_at = None;
+    fn deactivate(&mut self, now: Duration) {
+        self.vips.fall_silent();
         if std::mem::take(&mut self.active) {
-            self.settle(&[], &vip::wanted(&self.config));
+            self.vips.withdraw(&self.config);
         }
         self.lvs.stop(now);
         hooks::run(self.config.inactive_cmd.as_ref());
         sync::set_role(&self.config, sync::Role::Backup);
     }
+}
 
-    /// Announces all virtual addresses again, from the first round.
-    pub fn announce(&mut self, now: Duration) {
-        match self.addresses.survey() {
-            Ok((links, _)) => self.announcements.start(now, &vip::wanted(&self.config), &links),
-            Err(error) => log::info!("cannot list the links: {error}"),
-        }
+impl Effects for Director {
+    /// Virtual addresses that a killed predecessor left are withdrawn, and the site and the sync daemon hear that
+    /// this node is not active.
+    fn begin(&mut self) {
+        self.vips.withdraw(&self.config);
+        hooks::run(self.config.inactive_cmd.as_ref());
+        sync::set_role(&self.config, sync::Role::Backup);
     }
 
-    /// The links and addresses of this node.
-    ///
-    /// # Errors
-    ///
-    /// Those of the netlink socket.
-    pub fn survey(&mut self) -> std::io::Result<Survey> {
-        self.addresses.survey()
-    }
-
-    /// Addresses have vanished from this node. Virtual ones of an active node are raised again, but not more
-    /// often than once a second: whoever takes them down may be as stubborn.
-    pub fn addresses_gone(&mut self, gone: &[Ipv4Addr], missed: bool, now: Duration) {
-        if !self.active || self.restore_at.is_some() || (gone.is_empty() && !missed) {
-            return;
-        }
-        let ours = vip::wanted(&self.config);
-        if missed || ours.iter().any(|vip| gone.contains(&vip.address)) {
-            let soonest = self.restored.map_or(now, |last| last + RESTORE_PAUSE);
-            self.restore_at = Some(now.max(soonest));
-        }
-    }
-
-    fn restore(&mut self, now: Duration) {
-        self.restore_at = None;
-        let wanted = vip::wanted(&self.config);
-        let held = match self.addresses.survey() {
-            Ok((_, held)) => held,
-            Err(error) => return log::info!("cannot list the addresses: {error}"),
-        };
-        let lost = wanted.iter().filter(|vip| !held.iter().any(|held| held.address == vip.address)).count();
-        if lost == 0 {
-            return;
-        }
-        self.restored = Some(now);
-        log::info!("{lost} virtual addresses were removed by somebody else; raising them again");
-        self.settle(&wanted, &wanted);
-        self.announce(now);
-    }
-
-    /// Runs `active_cmd` once more.
-    pub fn run_active_command(&self) {
-        hooks::run(self.config.active_cmd.as_ref());
-    }
-
-    /// Takes a new lvs.cf over: an active node's addresses follow it, and lvs reads it too.
-    pub fn reload(&mut self, config: Config, now: Duration) {
-        let known = vip::wanted(&self.config);
-        self.config = config;
-        if self.active {
-            let wanted = vip::wanted(&self.config);
-            self.settle(&wanted, &known);
-            if wanted != known {
-                self.announce(now);
-            }
-        }
-    }
-
-    /// The lvs that runs while this node is active.
-    pub fn lvs(&mut self) -> &mut Controller {
-        &mut self.lvs
-    }
-
-    /// When something here is due.
-    pub fn next_deadline(&self) -> Option<Duration> {
-        let due = [self.announcements.next_deadline(), self.lvs.next_deadline(), self.restore_at];
-        due.into_iter().flatten().min()
-    }
-
-    /// Does what is due.
-    pub fn proceed(&mut self, now: Duration) {
-        if self.restore_at.is_some_and(|at| at <= now) {
-            self.restore(now);
-        }
-        self.announcements.proceed(now);
-        self.lvs.proceed(now);
-    }
-
-    fn settle(&mut self, wanted: &[VirtualAddress], known: &[VirtualAddress]) {
-        match self.addresses.settle(wanted, known) {
-            Ok(failures) => {
-                for failure in failures {
-                    let VirtualAddress { address, prefix, label } = &failure.address;
-                    log::info!("virtual address {address}/{prefix} on {label}: {}", failure.error);
+    fn perform(&mut self, now: Duration, output: &Output, answers: &mut Answers) {
+        match output {
+            Output::Activate(_) => {
+                let lvs = self.activate(now);
+                answers.push(Input::Activated);
+                if let Err(error) = lvs {
+                    answers.push(not_started(&error));
                 }
             }
-            Err(error) => log::info!("cannot change the virtual addresses: {error}"),
+            Output::Deactivate(_) => {
+                self.deactivate(now);
+                answers.push(Input::Deactivated);
+            }
+            // lvs fills the table while the addresses are still elsewhere.
+            Output::Prepare => {
+                if let Err(error) = self.lvs.start() {
+                    answers.push(not_started(&error));
+                }
+            }
+            Output::Unprepare => self.lvs.stop(now),
+            Output::Announce => self.vips.announce(now),
+            Output::RunActiveCommand => hooks::run(self.config.active_cmd.as_ref()),
+            // The runtime's, and those of `service = fos`.
+            Output::Send { .. } | Output::Log(_) | Output::Exit => {}
+            Output::StartMonitors | Output::StartServices | Output::CheckGateway => {}
         }
     }
+
+    fn child_ended(&mut self, _now: Duration, pid: Pid, exit: Exit, answers: &mut Answers) -> bool {
+        match self.lvs.ended(pid) {
+            Ok(Ended::Stranger) => return false,
+            Ok(Ended::Expected) => {}
+            Ok(Ended::Unexpected) => {
+                answers.push(Input::ChildEnded { pid: pid.as_raw(), end: runtime::end(exit) })
+            }
+            Err(error) => answers.push(not_started(&error)),
+        }
+        true
+    }
+
+    /// An active node's addresses follow a new file. lvs reads it too, and says of one that it cannot use so in its
+    /// own words, so it hears of every HUP.
+    fn reload(&mut self, now: Duration, config: Option<Config>) {
+        if let Some(config) = config {
+            self.config = config;
+            if self.active {
+                self.vips.follow(now, &self.config);
+            }
+        }
+        self.lvs.reload();
+    }
+
+    fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
+        self.lvs.ready_descriptor().into_iter().collect()
+    }
+
+    fn next_deadline(&self) -> Option<Duration> {
+        [self.vips.next_deadline(), self.lvs.next_deadline()].into_iter().flatten().min()
+    }
+
+    fn proceed(&mut self, now: Duration, readable: bool, answers: &mut Answers) {
+        self.vips.proceed(now);
+        self.lvs.proceed(now);
+        if readable && self.lvs.take_ready() {
+            answers.push(Input::Prepared);
+        }
+    }
+
+    fn vips(&mut self) -> &mut Vips {
+        &mut self.vips
+    }
+
+    fn is_busy(&self) -> bool {
+        self.lvs.is_present()
+    }
+}
+
+/// The original saw a failed exec as a child with status 255.
+fn not_started(error: &io::Error) -> Input<'static> {
+    log::info!("cannot start lvs: {error}");
+    Input::ChildEnded { pid: 0, end: ChildEnd::Exited(255) }
 }

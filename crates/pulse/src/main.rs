@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  sockets ──┐                        ┌── sockets     heartbeats out
-//!  signals ──┼── runtime ── election ─┼── director ── addresses, announcements, lvs, sync daemon, hooks
+//!  signals ──┼── runtime ── election ─┼── effects     addresses, announcements, lvs or fos, sync daemon, hooks
 //!  children ─┘                        └── log
 //! ```
 //!
@@ -12,15 +12,20 @@ mod arp;
 mod cli;
 mod controller;
 mod director;
+mod effects;
+mod fos;
+mod fos_director;
 mod hooks;
 mod runtime;
 mod settings;
 mod sockets;
 mod sync;
 mod systemd;
+mod vips;
 mod watch;
 
-use std::path::Path;
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
 use heartbeat::{Message, Role};
@@ -37,6 +42,9 @@ use system::vip::{self, Addresses};
 use crate::cli::Request;
 use crate::controller::Program;
 use crate::director::Director;
+use crate::effects::Effects;
+use crate::fos::Task;
+use crate::fos_director::FosDirector;
 use crate::runtime::{tell, Pulse};
 use crate::settings::Start;
 use crate::sockets::Sockets;
@@ -100,20 +108,34 @@ fn serve(
     let settings = settings::of(&config, &pair, start);
     tell(&Message::Starting(settings.role));
     let signals = handlers()?;
-    // Made after the sockets: when this process is killed, the kernel closes the heartbeat port before lvs sees
+    // Made after the sockets: when this process is killed, the kernel closes the heartbeat port before lvs or fos sees
     // the end of the lifeline and says goodbye from the same port.
     let (reader, _lifeline) = system::child::pipe()?;
-    let lvs = Program { path: request.lvs.clone(), arguments: lvs_arguments(request), lifeline: reader };
     let watch = Watch::new(&config);
-    let director = Director::new(config, addresses, lvs);
+    let effects = effects(request, config, addresses, reader);
     // Before the command that started us may end: systemd must know by then who goes on.
     systemd.ready(clock::now());
     let path = request.configfile.clone();
-    let pulse = Pulse { path, pair, start, settings, sockets, director, signals, watch, systemd };
+    let pulse = Pulse { path, pair, start, settings, sockets, effects, signals, watch, systemd };
     if let Some(readiness) = readiness {
         readiness.ready();
     }
     runtime::run(pulse)
+}
+
+/// What `service` makes of the election's decisions.
+fn effects(request: &Request, config: Config, addresses: Addresses, lifeline: OwnedFd) -> Box<dyn Effects> {
+    let arguments = arguments(&config, request);
+    match config.service {
+        ServiceKind::Lvs => {
+            let lvs = Program { path: request.lvs.clone(), arguments, lifeline };
+            Box::new(Director::new(config, addresses, lvs))
+        }
+        ServiceKind::Fos => {
+            let fos = fos::Program { path: request.fos.clone(), arguments, lifeline };
+            Box::new(FosDirector::new(config, addresses, fos))
+        }
+    }
 }
 
 fn load(request: &Request) -> Result<Config, Stop> {
@@ -149,9 +171,6 @@ fn check_services(config: &Config, request: &Request) -> Result<(), Stop> {
     if !services.iter().any(|service| service.active) {
         return Err(Stop::error(format!("pulse: no active {kind} services defined in {path}")));
     }
-    if config.service == ServiceKind::Fos {
-        return Err(Stop::error("pulse: failover services (service = fos) are not available yet"));
-    }
     Ok(())
 }
 
@@ -164,14 +183,27 @@ fn plan(config: &Config, pair: &Pair, request: &Request) {
     for vip in vip::wanted(config) {
         log::info!("when active: {}/{} on {}", vip.address, vip.prefix, vip.label);
     }
-    let words: Vec<_> =
-        lvs_arguments(request).iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    log::info!("when active: {} {}", Path::new(&request.lvs).display(), words.join(" "));
+    let arguments: Vec<_> =
+        arguments(config, request).iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let arguments = arguments.join(" ");
+    let (lvs, fos) = (request.lvs.to_string_lossy(), request.fos.to_string_lossy());
+    match config.service {
+        ServiceKind::Lvs => log::info!("when active: {lvs} {arguments}"),
+        ServiceKind::Fos => {
+            log::info!("when active: {fos} {} {arguments}", Task::Services.option());
+            log::info!("when not: {fos} {} {arguments}", Task::Monitors.option());
+        }
+    }
 }
 
-fn lvs_arguments(request: &Request) -> Vec<std::ffi::OsString> {
+/// Those of lvs, and those of fos after the one that gives it its task.
+fn arguments(config: &Config, request: &Request) -> Vec<OsString> {
     let mode = if request.foreground { "--nodaemon" } else { "--nofork" };
-    let mut words = vec![mode.into(), "-c".into(), request.configfile.clone().into_os_string()];
+    let file: [OsString; 2] = ["-c".into(), request.configfile.clone().into_os_string()];
+    let mut words: Vec<OsString> = match config.service {
+        ServiceKind::Lvs => [[mode.into()].as_slice(), &file].concat(),
+        ServiceKind::Fos => [file.as_slice(), &[mode.into()]].concat(),
+    };
     if request.verbose {
         words.push("-v".into());
     }

@@ -12,8 +12,7 @@ use system::pair::Pair;
 use system::poll::{Interest, Poller};
 use system::signals::Signals;
 
-use crate::controller::Ended;
-use crate::director::Director;
+use crate::effects::{Answers, Effects};
 use crate::settings::{self, Start};
 use crate::sockets::Sockets;
 use crate::systemd::Systemd;
@@ -23,8 +22,8 @@ use crate::watch::Watch;
 const FLOOD_PATIENCE: Duration = Duration::from_millis(100);
 
 /// The poller's names for what is watched.
-const INPUT: usize = 0;
-const FILLED: usize = 1;
+const OURS: usize = 0;
+const EFFECTS: usize = 1;
 
 /// Everything that the loop works with.
 pub struct Pulse {
@@ -38,8 +37,8 @@ pub struct Pulse {
     pub settings: Settings,
     /// The paths to the partner.
     pub sockets: Sockets,
-    /// The effects.
-    pub director: Director,
+    /// What decisions do to this node.
+    pub effects: Box<dyn Effects>,
     /// TERM, INT, HUP and CHLD.
     pub signals: Signals,
     /// Links and addresses of this node.
@@ -48,31 +47,31 @@ pub struct Pulse {
     pub systemd: Systemd,
 }
 
-/// Runs until the election says that all is down and said, and lvs has ended.
+/// Runs until the election says that all is down and said, and lvs or fos has ended.
 ///
 /// # Errors
 ///
 /// Those of waiting for events.
 pub fn run(mut pulse: Pulse) -> io::Result<()> {
     let mut poller = Poller::new();
-    pulse.director.begin();
+    pulse.effects.begin();
     let mut out = Vec::new();
     let mut election = Election::new(pulse.settings, clock::now(), &mut out);
     pulse.check_links(&mut election, &mut out);
     let mut leaving = pulse.carry_out(&mut election, &mut out);
-    while !leaving || pulse.director.lvs().is_present() {
+    while !leaving || pulse.effects.is_busy() {
         let due = [
             election.next_deadline().filter(|_| !leaving),
-            pulse.director.next_deadline(),
+            pulse.effects.next_deadline(),
             pulse.systemd.next_deadline(),
         ];
         let due = due.into_iter().flatten().min();
         pulse.watch(&mut poller);
         let ready = poller.wait(due.map(|due| due.saturating_sub(clock::now())))?;
-        let filled = ready.iter().any(|ready| ready.token == FILLED) && pulse.director.lvs().take_ready();
-        if filled && !leaving {
-            election.handle(clock::now(), Input::Prepared, &mut out);
-        }
+        let mut answers = Answers::new();
+        let readable = ready.iter().any(|ready| ready.token == EFFECTS);
+        pulse.effects.proceed(clock::now(), readable, &mut answers);
+        pulse.answer(&mut election, answers, &mut out);
         leaving |= pulse.turn(&mut election, &mut out, leaving);
     }
     Ok(())
@@ -80,17 +79,14 @@ pub fn run(mut pulse: Pulse) -> io::Result<()> {
 
 impl Pulse {
     /// The few descriptors that a turn waits on.
-    fn watch(&mut self, poller: &mut Poller) {
+    fn watch(&self, poller: &mut Poller) {
         poller.clear();
-        for descriptor in self.sockets.descriptors() {
-            poller.register(INPUT, descriptor, Interest::Read);
+        let ours = self.sockets.descriptors().chain([self.signals.fd()]).chain(self.watch.descriptor());
+        for descriptor in ours {
+            poller.register(OURS, descriptor, Interest::Read);
         }
-        poller.register(INPUT, self.signals.fd(), Interest::Read);
-        if let Some(news) = self.watch.descriptor() {
-            poller.register(INPUT, news, Interest::Read);
-        }
-        if let Some(ready) = self.director.lvs().ready_descriptor() {
-            poller.register(FILLED, ready, Interest::Read);
+        for descriptor in self.effects.descriptors() {
+            poller.register(EFFECTS, descriptor, Interest::Read);
         }
     }
 
@@ -101,7 +97,7 @@ impl Pulse {
         if news.links {
             self.check_links(election, out);
         }
-        self.director.addresses_gone(&news.gone, news.missed, clock::now());
+        self.effects.vips().addresses_gone(&news.gone, news.missed, clock::now());
         let drained = self.sockets.drain(|input| {
             if !leaving {
                 election.handle(clock::now(), input, out);
@@ -118,13 +114,12 @@ impl Pulse {
             election.handle(now, Input::Deadline, out);
             leave = self.carry_out(election, out);
         }
-        self.director.proceed(clock::now());
         self.systemd.proceed(clock::now());
         leave
     }
 
     fn check_links(&mut self, election: &mut Election, out: &mut Vec<Output>) {
-        if let Some(input) = self.watch.check_links(&self.pair, &self.director.survey()) {
+        if let Some(input) = self.watch.check_links(&self.pair, &self.effects.vips().survey()) {
             election.handle(clock::now(), input, out);
         }
     }
@@ -142,18 +137,11 @@ impl Pulse {
 
     fn reap(&mut self, election: &mut Election, out: &mut Vec<Output>) {
         for (pid, exit) in child::reap() {
-            match self.director.lvs().ended(pid) {
-                Ok(Ended::Stranger) => tell(&Message::UnknownChild(pid.as_raw())),
-                Ok(Ended::Expected) => {}
-                Ok(Ended::Unexpected) => {
-                    election.handle(
-                        clock::now(),
-                        Input::ChildEnded { pid: pid.as_raw(), end: end(exit) },
-                        out,
-                    );
-                }
-                Err(error) => lvs_failed(&error, election, out),
+            let mut answers = Answers::new();
+            if !self.effects.child_ended(clock::now(), pid, exit, &mut answers) {
+                tell(&Message::UnknownChild(pid.as_raw()));
             }
+            self.answer(election, answers, out);
         }
     }
 
@@ -165,64 +153,65 @@ impl Pulse {
                 match output {
                     Output::Send { datagram, .. } => self.sockets.send(datagram.as_bytes()),
                     Output::Log(message) => tell(&message),
-                    Output::Announce => self.director.announce(clock::now()),
-                    Output::RunActiveCommand => self.director.run_active_command(),
                     Output::Exit => leave = true,
-                    Output::Activate(_) => {
-                        let lvs = self.director.activate(clock::now());
-                        self.systemd.set_active(true);
-                        election.handle(clock::now(), Input::Activated, out);
-                        if let Err(error) = lvs {
-                            lvs_failed(&error, election, out);
-                        }
+                    effect => {
+                        let mut answers = Answers::new();
+                        self.effects.perform(clock::now(), &effect, &mut answers);
+                        self.answer(election, answers, out);
                     }
-                    Output::Prepare => {
-                        if let Err(error) = self.director.prepare() {
-                            lvs_failed(&error, election, out);
-                        }
-                    }
-                    Output::Unprepare => self.director.unprepare(clock::now()),
-                    Output::Deactivate(_) => {
-                        self.director.deactivate(clock::now());
-                        self.systemd.set_active(false);
-                        election.handle(clock::now(), Input::Deactivated, out);
-                    }
-                    // With `service = fos` only, which is refused at the start.
-                    Output::StartMonitors | Output::StartServices | Output::CheckGateway => {}
                 }
             }
         }
         leave
     }
 
-    /// HUP: a file that cannot be used is refused, and everything stays as it is. lvs says the same of it in
-    /// its own words, so it hears of every HUP.
+    /// Tells the election what became of its decisions.
+    fn answer(&mut self, election: &mut Election, answers: Answers, out: &mut Vec<Output>) {
+        for answer in answers {
+            match answer {
+                Input::Activated => self.systemd.set_active(true),
+                Input::Deactivated => self.systemd.set_active(false),
+                _ => {}
+            }
+            election.handle(clock::now(), answer, out);
+        }
+    }
+
+    /// HUP: a file that cannot be used is refused, and everything stays as it is.
     fn reload(&mut self, election: &mut Election, out: &mut Vec<Output>) {
         self.systemd.reloading(clock::now());
-        match system::config::load(&self.path) {
-            Ok(config) => self.adopt(config, election, out),
-            Err(error) => log::info!("{error}"),
+        let config = match system::config::load(&self.path) {
+            Ok(config) if settings::mode(&config) == self.settings.mode => Some(config),
+            Ok(_) => {
+                log::info!("service has changed: it is taken over at the next start");
+                None
+            }
+            Err(error) => {
+                log::info!("{error}");
+                None
+            }
+        };
+        if let Some(config) = &config {
+            self.adopt(config, election);
         }
-        self.director.lvs().reload();
+        self.effects.reload(clock::now(), config);
+        if !self.watch.links_matter() && election.has_link_failure() {
+            election.handle(clock::now(), Input::LinksUp, out);
+        }
+        self.check_links(election, out);
         self.systemd.reloaded();
     }
 
-    fn adopt(&mut self, config: Config, election: &mut Election, out: &mut Vec<Output>) {
-        let now = clock::now();
-        let fresh = settings::of(&config, &self.pair, self.start);
-        if self.moved(&config) {
+    fn adopt(&mut self, config: &Config, election: &mut Election) {
+        let fresh = settings::of(config, &self.pair, self.start);
+        if self.moved(config) {
             log::info!("heartbeat addresses or port have changed: they are taken over at the next start");
         }
         if fresh != self.settings {
-            election.reconfigure(fresh, now);
+            election.reconfigure(fresh, clock::now());
             self.settings = fresh;
         }
-        self.watch.reload(&config);
-        self.director.reload(config, now);
-        if !self.watch.links_matter() && election.has_link_failure() {
-            election.handle(now, Input::LinksUp, out);
-        }
-        self.check_links(election, out);
+        self.watch.reload(config);
     }
 
     fn moved(&self, config: &Config) -> bool {
@@ -237,13 +226,8 @@ impl Pulse {
     }
 }
 
-fn lvs_failed(error: &io::Error, election: &mut Election, out: &mut Vec<Output>) {
-    log::info!("cannot start lvs: {error}");
-    // The original saw a failed exec as a child with this status.
-    election.handle(clock::now(), Input::ChildEnded { pid: 0, end: ChildEnd::Exited(255) }, out);
-}
-
-fn end(exit: Exit) -> ChildEnd {
+/// The election's word for how a child ended.
+pub fn end(exit: Exit) -> ChildEnd {
     match exit {
         Exit::Status(status) => ChildEnd::Exited(status),
         Exit::Signal(signal) => ChildEnd::Signalled(signal),

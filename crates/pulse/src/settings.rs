@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use heartbeat::{Mode, Role, Settings};
-use lvs_cf::Config;
+use lvs_cf::{Config, ServiceKind};
 use system::pair::Pair;
 
 /// What the command line adds.
@@ -20,13 +20,21 @@ pub struct Start {
 pub fn of(config: &Config, pair: &Pair, start: Start) -> Settings {
     Settings {
         role: if pair.primary { Role::Master } else { Role::Backup },
-        mode: Mode::Lvs,
+        mode: mode(config),
         keepalive: seconds(config.keepalive),
         deadtime: seconds(config.deadtime),
         backup_active: config.backup_active && !config.backup.address.is_unspecified(),
         private_path: pair.private.is_some(),
         prepare: start.prepare,
         force_active: start.force_active,
+    }
+}
+
+/// The election that `service` asks for.
+pub const fn mode(config: &Config) -> Mode {
+    match config.service {
+        ServiceKind::Lvs => Mode::Lvs,
+        ServiceKind::Fos => Mode::Fos,
     }
 }
 
