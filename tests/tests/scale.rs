@@ -1,8 +1,9 @@
 //! Large configurations.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "helpers of tests may do what tests do")]
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
+use std::thread;
 use std::time::Duration;
 
 use testbed::{addresses, wait_until, Cluster, Forwarding, Virtual, WireWatch};
@@ -42,25 +43,23 @@ fn a_thousand_vips_move_at_once() {
     assert!(cluster.a.stop().success());
     assert_eq!(vips(&cluster.a), 0, "an orderly stop leaves none");
     wait_until(limit, "b has 1000 VIPs", || vips(&cluster.b) == 1000);
-    let moved = cluster.journal().now();
+    // The first announcement of each address.
     let announced = || {
-        wire.gratuitous()
-            .iter()
-            .filter(|frame| frame.at >= stopped)
-            .map(|frame| frame.sender_address)
-            .collect::<BTreeSet<_>>()
+        let mut first = BTreeMap::new();
+        for frame in wire.gratuitous().into_iter().filter(|frame| frame.at >= stopped) {
+            first.entry(frame.sender_address).or_insert(frame.at);
+        }
+        first
     };
-    wait_until(limit, "all are announced", || announced().len() == 1000);
-    let done = cluster.journal().now();
+    wait_until(limit, "all are announced", || {
+        thread::sleep(Duration::from_millis(200));
+        announced().len() == 1000
+    });
+    let last = announced().into_values().max().expect("announcements");
     let activated = cluster.journal().find("b", stopped, "activating lvs").expect("b says so").at;
-    println!(
-        "1000 VIPs: stop of a to b active {:?}, to all VIPs {:?}, to all announced {:?}",
-        activated - stopped,
-        moved - stopped,
-        done - stopped
-    );
-    assert!(moved - activated < Duration::from_secs(2), "all addresses within two seconds of the decision");
-    assert!(done - activated < Duration::from_secs(3), "and announced within three");
+    let (decision, announcement) = (activated - stopped, last - stopped);
+    println!("1000 VIPs: stop of a to b active {decision:?}, to all VIPs announced {announcement:?}");
+    assert!(last - activated < Duration::from_secs(2), "all within two seconds of the decision");
 }
 
 #[test]
@@ -79,7 +78,8 @@ fn a_thousand_real_servers_are_watched() {
     cluster.configure();
     cluster.a.start(&["--forceactive"]);
     let count = || cluster.a.ipvs().services.first().map_or(0, |service| service.destinations.len());
-    let limit = Duration::from_secs(120);
+    // A guest starts a thousand programs in 40 seconds if it has its processor for itself.
+    let limit = Duration::from_secs(300);
     let complete = wait_until(limit, "1000 servers are in service", || count() == 1000);
     let nannies = cluster.a.host.processes_named("nanny");
     assert_eq!(nannies.len(), 1000);
