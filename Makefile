@@ -11,7 +11,7 @@ export INITDIR ?= $(SYSCONFDIR)/init.d
 export DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build test unit lab-check scenarios demo fmt lint doc man-lint install uninstall
+.PHONY: help packages build test unit lab-check scenarios demo fmt lint doc man-lint install uninstall deb rpm
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -58,3 +58,9 @@ install: build ## install everything below DESTDIR; PREFIX, SBINDIR, SYSCONFDIR,
 
 uninstall: ## remove it again; a configuration that was changed stays
 	scripts/install-files uninstall
+
+deb: build ## build the Debian package, in target/packages
+	scripts/build-deb
+
+rpm: build ## build the RPM package, in target/packages
+	scripts/build-rpm

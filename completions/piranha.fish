@@ -1,0 +1,10 @@
+# fish completion for piranha
+complete -c piranha -f -n __fish_use_subcommand -a check -d 'Report what is wrong or suspicious'
+complete -c piranha -f -n __fish_use_subcommand -a show -d 'Print the configuration'
+complete -c piranha -f -n __fish_use_subcommand -a withdraw -d 'Take addresses and services off this node'
+complete -c piranha -f -n __fish_use_subcommand -a help -d 'Print help'
+complete -c piranha -f -n __fish_use_subcommand -s V -l version -d 'Print the version'
+complete -c piranha -s h -l help -d 'Print help'
+complete -c piranha -F -n '__fish_seen_subcommand_from check show withdraw'
+complete -c piranha -n '__fish_seen_subcommand_from show' -l json -d 'Print JSON'
+complete -c piranha -n '__fish_seen_subcommand_from withdraw' -l force -d 'Even while pulse runs'
