@@ -53,7 +53,7 @@ fn start(request: &Request, lifeline: Option<OwnedFd>) -> Result<u8, Stop> {
     }
     let (readiness, pid_file) = detach(request)?;
     let signals = handlers().map_err(|error| Stop::error(format!("fos: {error}")))?;
-    let (supervisor, actions) = Supervisor::start(request.mode, services);
+    let (supervisor, actions) = Supervisor::start(request.mode, services, lifeline.is_some());
     if let Some(readiness) = readiness {
         readiness.ready();
     }
@@ -96,7 +96,7 @@ fn partner(config: &Config) -> Result<Ipv4Addr, Stop> {
 
 /// `--test-start`: what would be done up to the point where all runs, and nothing is.
 fn plan(request: &Request, services: Vec<Service>) {
-    let (mut supervisor, mut actions) = Supervisor::start(request.mode, services);
+    let (mut supervisor, mut actions) = Supervisor::start(request.mode, services, false);
     while let Some(action) = actions.pop() {
         // What comes before the last action of a batch is a line of log.
         for action in actions.drain(..) {

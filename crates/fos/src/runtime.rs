@@ -182,7 +182,7 @@ impl Runtime {
     fn reap(&mut self) {
         for (pid, exit) in child::reap() {
             if let Some(monitor) = self.monitors.remove(&pid) {
-                self.handle(Input::MonitorEnded(monitor.id));
+                self.handle(Input::MonitorEnded(monitor.id, exit.success()));
             } else if let Some(command) = self.command.take_if(|command| command.pid == pid) {
                 self.handle(Input::CommandEnded(command.outcome(exit, self.fos.limit)));
             } else {

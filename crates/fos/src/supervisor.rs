@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use heartbeat::NEVER_ANSWERED;
 use lvs_cf::{Config, Text};
 
 use crate::command::{self, Command, Style};
@@ -83,8 +84,8 @@ pub enum Input {
     MonitorStarted(MonitorId, i32),
     /// A monitor could not be started; the reason follows.
     MonitorNotStarted(MonitorId, String),
-    /// A monitor ended.
-    MonitorEnded(MonitorId),
+    /// A monitor ended, with status 0 if its service has ever answered.
+    MonitorEnded(MonitorId, bool),
     /// Some other child ended.
     StrangerEnded {
         /// Its process id.
@@ -134,15 +135,19 @@ pub struct Supervisor {
     running: Option<Running>,
     /// Process ids of the monitors that run.
     monitors: BTreeMap<MonitorId, i32>,
+    /// A pulse of this suite reads the exit status.
+    under_pulse: bool,
     orphaned: bool,
     status: u8,
 }
 
 impl Supervisor {
-    /// Begins with the first service.
-    pub fn start(mode: Mode, services: Vec<Service>) -> (Self, Vec<Action>) {
+    /// Begins with the first service. `under_pulse` tells that a pulse of this suite reads the exit status, which is
+    /// always 0 else, as with the original.
+    pub fn start(mode: Mode, services: Vec<Service>, under_pulse: bool) -> (Self, Vec<Action>) {
         let (phase, monitors) = (Phase::Starting(0), BTreeMap::new());
-        let mut fos = Self { mode, services, phase, running: None, monitors, orphaned: false, status: 0 };
+        let mut fos =
+            Self { mode, services, phase, running: None, monitors, under_pulse, orphaned: false, status: 0 };
         let mut actions = Vec::new();
         fos.proceed(&mut actions);
         (fos, actions)
@@ -155,7 +160,7 @@ impl Supervisor {
             Input::CommandEnded(outcome) => self.command_ended(outcome, &mut actions),
             Input::MonitorStarted(id, pid) => self.monitor_started(id, pid, &mut actions),
             Input::MonitorNotStarted(id, reason) => self.monitor_not_started(id, reason, &mut actions),
-            Input::MonitorEnded(id) => self.monitor_ended(id, &mut actions),
+            Input::MonitorEnded(id, answered) => self.monitor_ended(id, answered, &mut actions),
             Input::StrangerEnded { pid, status } => {
                 actions.push(Action::Log(Message::ChildDied { pid, status }));
                 self.leave(&mut actions);
@@ -263,12 +268,15 @@ impl Supervisor {
         self.leave(actions);
     }
 
-    fn monitor_ended(&mut self, id: MonitorId, actions: &mut Vec<Action>) {
+    fn monitor_ended(&mut self, id: MonitorId, answered: bool, actions: &mut Vec<Action>) {
         if self.monitors.remove(&id).is_none() {
             return;
         }
         if self.is_leaving() {
             return self.exit_when_alone(actions);
+        }
+        if self.under_pulse && !answered {
+            self.status = NEVER_ANSWERED;
         }
         actions.push(Action::Log(Message::MonitorExited(self.services[id].at)));
         self.leave(actions);

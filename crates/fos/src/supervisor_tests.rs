@@ -56,7 +56,8 @@ fn input(text: &str) -> Input {
         "missing" => Input::CommandEnded(Outcome::NotStarted("No such file or directory".into())),
         "watched" => Input::MonitorStarted(number(1) as usize, number(2)),
         "unwatched" => Input::MonitorNotStarted(number(1) as usize, "No such file or directory".into()),
-        "monitor-ended" => Input::MonitorEnded(number(1) as usize),
+        "monitor-ended" => Input::MonitorEnded(number(1) as usize, true),
+        "monitor-failed" => Input::MonitorEnded(number(1) as usize, false),
         "stranger" => Input::StrangerEnded { pid: number(1), status: number(2) },
         "signal" => Input::Signal(number(1)),
         "pulse-died" => Input::PulseDied,
@@ -67,7 +68,7 @@ fn input(text: &str) -> Input {
 /// Plays the inputs of `story` and compares all lines, inputs and actions.
 fn check(name: &str, mode: Mode, config: &str, story: &str) {
     let wanted: Vec<&str> = story.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let (mut supervisor, actions) = Supervisor::start(mode, services(config));
+    let (mut supervisor, actions) = Supervisor::start(mode, services(config), true);
     let mut found: Vec<String> = actions.iter().map(line).collect();
     for text in wanted.iter().filter_map(|line| line.strip_prefix("< ")) {
         found.push(format!("< {text}"));
@@ -240,6 +241,19 @@ fn commands_that_fail_or_are_not_there_are_told_of() {
          log will now exit to notify pulse...
          exit 1",
     );
+}
+
+#[test]
+fn pulse_learns_whether_a_service_has_ever_answered() {
+    for (end, status) in [("monitor-ended", 0), ("monitor-failed", NEVER_ANSWERED)] {
+        let (mut supervisor, _) = Supervisor::start(Mode::Monitor, services(&block("")), true);
+        supervisor.handle(input("watched 0 70"));
+        let actions = supervisor.handle(input(&format!("{end} 0")));
+        assert_eq!(actions.last(), Some(&Action::Exit(status)), "{end}");
+    }
+    let (mut alone, _) = Supervisor::start(Mode::Monitor, services(&block("")), false);
+    alone.handle(input("watched 0 70"));
+    assert_eq!(alone.handle(input("monitor-failed 0")).last(), Some(&Action::Exit(0)));
 }
 
 #[test]

@@ -61,6 +61,10 @@ pub enum Input<'a> {
     },
 }
 
+/// The status with which the fos of this suite tells its pulse that a monitored service has not answered once. As in
+/// the original, all other ends are status 0 when one did answer.
+pub const NEVER_ANSWERED: u8 = 2;
+
 /// How a child process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChildEnd {

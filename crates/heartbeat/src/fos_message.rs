@@ -36,6 +36,9 @@ pub enum FosMessage {
     /// fos is started again after this time. Not in the original, which started it at once, for
     /// ever.
     RestartAfter(Duration),
+    /// A service has not answered since the partner took it from this node, which is not long ago. Not in the
+    /// original, which took it back.
+    NotAnsweredYet,
     /// The monitoring fos failed itself, which says nothing of the partner. Not in the original, which took the
     /// services over.
     MonitorsFailed(ChildEnd),
@@ -57,6 +60,7 @@ impl fmt::Display for FosMessage {
             Self::GatewayUnavailable => "remote service unavailable; gateway unavailable",
             Self::NetworkFault => "I SEEM TO HAVE A NETWORK FAULT!",
             Self::NetworkFaultFixed => "Network fault seems to be fixed",
+            Self::NotAnsweredYet => "remote service unavailable since the partner has it: waiting",
             Self::RestartAfter(delay) => {
                 return write!(f, "fos is started again in {} s", delay.as_secs());
             }

@@ -20,6 +20,9 @@
 //! * Each [`Output::Activate`] is answered by [`Input::Activated`] and each [`Output::Deactivate`] by
 //!   [`Input::Deactivated`], in bounded time. A `Deactivate` may come while the activation is still under way; it
 //!   overrides it.
+//! * With `service = fos` each [`Output::CheckGateway`] is answered by [`Input::GatewayAnswered`], and the end of the fos
+//!   of [`Output::StartMonitors`], [`Output::StartServices`] and [`Output::Activate`] is fed as [`Input::ChildEnded`]
+//!   unless the runtime has ended it itself.
 //!
 //! ```
 //! use heartbeat::{ActivateReason, Election, Input, Mode, Output, Role, Settings};
@@ -54,7 +57,7 @@ mod settings;
 pub mod wire;
 
 pub use election::{Election, Partner, State};
-pub use event::{ActivateReason, ChildEnd, DeactivateReason, Input, Output};
+pub use event::{ActivateReason, ChildEnd, DeactivateReason, Input, Output, NEVER_ANSWERED};
 pub use fos_message::FosMessage;
 pub use message::{Level, Message};
 pub use settings::{Mode, Path, Role, Settings};

@@ -8,6 +8,7 @@
 //! | start          |                          | monitors; a MASTER without a backup: activate                   |
 //! | standby        | fos ended by itself      | ask the gateway (with a link down it is this node's fault\*)    |
 //! | standby        | fos crashed              | monitors again, with back-off\*                                 |
+//! | just yielded   | service never answered   | monitors again, with back-off: the partner starts it\*          |
 //! | asking         | gateway answers          | activate and want control: say STOPME, at once\*                |
 //! | asking         | it does not              | network fault: no monitors                                      |
 //! | network fault  | heartbeat, public path   | monitors again, with back-off\*                                 |
@@ -21,8 +22,17 @@
 use super::{Election, State};
 use crate::backoff::ChildFailure;
 use crate::wire::Word;
-use crate::{ActivateReason, ChildEnd, DeactivateReason, FosMessage, Message, Mode, Output, Path, Role};
+use crate::{
+    ActivateReason, ChildEnd, DeactivateReason, FosMessage, Message, Mode, Output, Path, Role, NEVER_ANSWERED,
+};
 use std::time::Duration;
+
+/// How long the partner's services may take to start when it has taken them from this node: as long as fos gives a
+/// `start_cmd`. Otherwise two nodes with services that start slowly would take them from each other for ever.
+const START_PATIENCE: Duration = Duration::from_secs(60);
+
+const OK: ChildEnd = ChildEnd::Exited(0);
+const NEVER: ChildEnd = ChildEnd::Exited(NEVER_ANSWERED as i32);
 
 /// What an election of failover services knows beside the common things.
 #[derive(Debug, Clone, Default)]
@@ -42,6 +52,8 @@ pub(super) struct Failover {
     ended: Option<ChildFailure>,
     /// When fos may be started again. A timer, but for a network fault: there a heartbeat must come first.
     restart_at: Option<Duration>,
+    /// Until then the partner may still be starting what this node has just left.
+    partner_starts_until: Duration,
 }
 
 impl Failover {
@@ -161,10 +173,12 @@ impl Election {
         }
     }
 
-    /// fos ends with status 0 when a monitor ended, which says that a service does not answer.
+    /// fos ends with one of two statuses when a monitor ended, which says that a service does not answer.
     fn monitors_ended(&mut self, now: Duration, end: ChildEnd, failure: ChildFailure, out: &mut Vec<Output>) {
-        if end != ChildEnd::Exited(0) {
-            out.push(Output::Log(Message::Fos(FosMessage::MonitorsFailed(end))));
+        let not_yet = end == NEVER && now < self.failover.partner_starts_until;
+        if not_yet || (end != OK && end != NEVER) {
+            let why = if not_yet { FosMessage::NotAnsweredYet } else { FosMessage::MonitorsFailed(end) };
+            out.push(Output::Log(Message::Fos(why)));
             return self.start_fos_later(now, failure, out);
         }
         out.push(Output::Log(Message::Fos(FosMessage::CheckingNetwork)));
@@ -236,6 +250,7 @@ impl Election {
     pub(super) fn begin_standby(&mut self, now: Duration, out: &mut Vec<Output>) {
         if self.settings.mode == Mode::Fos {
             self.failover.begin(now);
+            self.failover.partner_starts_until = now + START_PATIENCE;
             self.start_monitors(now, out);
         }
     }
