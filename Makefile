@@ -34,6 +34,7 @@ lab-check: ## check that the lab boots a kernel with IPVS and keeps its promises
 
 scenarios: ## run the end-to-end scenarios against target/release (SCENARIOS="nat crash" for some)
 	tests/lab/run-scenarios $(SCENARIOS)
+	$(if $(SCENARIOS),,tests/lab/in-ipvs-kernel tests/admin/run systemd)
 
 demo: packages build ## show the suite at work in the terminal (KEEP=1 leaves it up to look around)
 	cargo build -p testbed --bin demo
