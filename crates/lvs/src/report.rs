@@ -34,6 +34,43 @@ impl Lines {
     }
 }
 
+/// What a nanny logs that knows no status pipe: the original, or a site's own program in its place.
+const UP: &[u8] = b"[ active ]";
+const DOWN: &[u8] = b"[inactive]";
+
+/// Finds the two marks in a nanny's output.
+#[derive(Debug, Default)]
+pub struct Tokens {
+    /// What may be the beginning of a mark.
+    tail: Vec<u8>,
+    stopped: bool,
+}
+
+impl Tokens {
+    /// Takes bytes in and hands on whether the server is said to be up, for each mark.
+    pub fn feed(&mut self, bytes: &[u8], mut hand: impl FnMut(bool)) {
+        if self.stopped {
+            return;
+        }
+        for &byte in bytes {
+            if self.tail.len() == UP.len() {
+                self.tail.remove(0);
+            }
+            self.tail.push(byte);
+            match self.tail.as_slice() {
+                UP => hand(true),
+                DOWN => hand(false),
+                _ => {}
+            }
+        }
+    }
+
+    /// From now on nothing is found.
+    pub fn stop(&mut self) {
+        self.stopped = true;
+    }
+}
+
 fn parse(line: &[u8]) -> Option<Report> {
     let line = std::str::from_utf8(line).ok()?;
     match line.split_once(' ') {
@@ -56,6 +93,16 @@ mod tests {
             let (mut lines, mut seen) = (Lines::default(), Vec::new());
             text.chunks(size).for_each(|piece| lines.feed(piece, |report| seen.push(report)));
             assert_eq!(seen, expected, "pieces of {size}");
+        }
+    }
+
+    #[test]
+    fn marks_are_found_in_any_pieces() {
+        let text = b"nanny: starting [ act\nnanny: [ active ] making x[inactive][ active ]\n";
+        for size in [1, 7, 80] {
+            let (mut tokens, mut seen) = (Tokens::default(), Vec::new());
+            text.chunks(size).for_each(|piece| tokens.feed(piece, |up| seen.push(up)));
+            assert_eq!(seen, [true, false, true], "pieces of {size}");
         }
     }
 

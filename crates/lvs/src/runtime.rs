@@ -17,7 +17,7 @@ use crate::command::Style;
 use crate::message::Message;
 use crate::nannies::Nannies;
 use crate::orphan;
-use crate::supervisor::{Action, Reason, Start, Supervisor};
+use crate::supervisor::{Action, Reason, Report, Start, Supervisor};
 use crate::wanted::Wanted;
 
 /// Nannies started in one turn of the loop: reports of the first must not wait for the last.
@@ -78,7 +78,7 @@ struct Runtime {
 
 impl Runtime {
     fn run(&mut self, started: impl FnOnce()) -> io::Result<()> {
-        let wanted = Wanted::of(&self.lvs.config, self.lvs.style);
+        let wanted = Wanted::of(&self.lvs.config, self.lvs.style).mark_foreign_monitors();
         // A program shows no table: it is cleared and built anew.
         let current = self.lvs.backend.table().ok();
         let mut actions = Vec::new();
@@ -114,7 +114,9 @@ impl Runtime {
         self.carry_out(supervisor, actions);
         self.start_some(supervisor);
         self.tell_ready(supervisor);
-        self.nannies.proceed(clock::now());
+        let mut actions = Vec::new();
+        self.nannies.proceed(clock::now(), |id| supervisor.report(id, Report::Silence, &mut actions));
+        self.carry_out(supervisor, actions);
         Ok(())
     }
 
@@ -157,7 +159,8 @@ impl Runtime {
         let path = self.lvs.path.display().to_string();
         match crate::load(&self.lvs.path) {
             Ok(config) => {
-                supervisor.reload(Wanted::of(&config, self.lvs.style), actions);
+                self.change_backend(&config);
+                supervisor.reload(Wanted::of(&config, self.lvs.style).mark_foreign_monitors(), actions);
                 self.lvs.config = config;
             }
             Err(LoadError::Open { .. }) => tell(&Message::OpenFailed { path }),
@@ -168,6 +171,17 @@ impl Runtime {
         }
     }
 
+    /// Another `ipvsadm =`: another way to the same table.
+    fn change_backend(&mut self, config: &Config) {
+        if config.ipvsadm == self.lvs.config.ipvsadm {
+            return;
+        }
+        match system::ipvs::backend(config.ipvsadm.as_os_str()) {
+            Ok(backend) => self.lvs.backend = backend,
+            Err(error) => log::info!("no access to the kernel's IPVS table: {error}"),
+        }
+    }
+
     fn carry_out(&mut self, supervisor: &mut Supervisor, actions: Vec<Action>) {
         let mut queue = VecDeque::from(actions);
         while let Some(action) = queue.pop_front() {
@@ -175,6 +189,7 @@ impl Runtime {
                 Action::Log(message) => tell(&message),
                 Action::Start(start) => self.starts.push_back(start),
                 Action::Stop(id) => self.nannies.stop(id, clock::now(), &mut self.poller),
+                Action::Await(ids) => self.nannies.stop_and_wait(&ids, &mut self.poller),
                 Action::Withdraw => orphan::withdraw(&self.lvs.config),
                 Action::Exit => self.leaving = true,
                 Action::Apply(operations) => {

@@ -11,6 +11,7 @@
 //! It makes no system call and knows no clock; `runtime` interprets its actions.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
 use ipvs::{Destination, DestinationKey, Entry, Operation, Service, ServiceKey, Table};
 use lvs_cf::Text;
@@ -31,6 +32,11 @@ pub enum Report {
     Down,
     /// In the table with weight 0: old connections may finish.
     Quiesced,
+    /// Said by a nanny that edits the table itself: the server is available, or is not.
+    Edited(bool),
+    /// Not said: the nanny has had time for a check and has told nothing. One that edits the table itself has
+    /// found its server down.
+    Silence,
 }
 
 /// What the runtime has to do, in this order.
@@ -44,6 +50,8 @@ pub enum Action {
     Start(Start),
     /// End a nanny.
     Stop(NannyId),
+    /// End nannies one after the other, and wait for each: they may take their servers out of the table.
+    Await(Vec<NannyId>),
     /// Take the pair's virtual addresses off this node and tell the partner.
     Withdraw,
     /// Leave, with exit status 0 as the original always does.
@@ -63,6 +71,10 @@ pub struct Start {
     pub command: Command,
     /// The server is in service already: no slow start for it.
     pub resume: bool,
+    /// When [`Report::Silence`] is due, counted from the start.
+    pub check_limit: Duration,
+    /// Whether its standard output is read.
+    pub overheard: bool,
 }
 
 /// Why everything ends.
@@ -85,6 +97,8 @@ enum Health {
 struct Server {
     wanted: wanted::Server,
     nanny: Option<NannyId>,
+    /// The nanny leaves the table to us: it has reported.
+    reports: bool,
     health: Health,
     /// The entry that the kernel holds for it.
     entry: Option<Destination>,
@@ -261,7 +275,8 @@ impl Supervisor {
                 continue;
             }
             kept.insert(service.clone());
-            for server in &wanted.servers {
+            // A monitor that edits the table itself adds its server, and fails where that is there already.
+            for server in wanted.servers.iter().filter(|_| !wanted.foreign_monitor) {
                 if let Some(found) = entry.destinations.get(&server.destination.key) {
                     let forwarding = server.destination.forwarding;
                     kept.insert_destination(&service.key, Destination { forwarding, ..*found });
@@ -375,6 +390,8 @@ impl Supervisor {
                     server: server.wanted.name.clone(),
                     command: server.wanted.command.clone(),
                     resume: server.health == Health::Up,
+                    check_limit: server.wanted.check_limit,
+                    overheard: server.wanted.overheard,
                 });
             }
             self.nannies.extend(server.nanny.map(|id| (id, (at, servers.len()))));
@@ -400,7 +417,7 @@ impl Supervisor {
     fn stop_virtual(&self, service: &Virtual, out: &mut Vec<Action>) {
         let Some(key) = service.service.as_ref().map(|service| service.key) else { return };
         out.push(Action::Log(Message::StoppingService { name: service.name.clone() }));
-        out.extend(service.servers.iter().filter_map(|server| server.nanny).map(Action::Stop));
+        end_nannies(&service.servers, out);
         let mut operations = Vec::new();
         if self.by_program {
             // The kernel drops a service with its servers; the original took them out one by one.
@@ -451,7 +468,7 @@ impl Supervisor {
 
 impl Server {
     fn new(wanted: &wanted::Server) -> Self {
-        Self { wanted: wanted.clone(), nanny: None, health: Health::Unknown, entry: None }
+        Self { wanted: wanted.clone(), nanny: None, reports: false, health: Health::Unknown, entry: None }
     }
 
     /// The same server under a new lvs.cf.
@@ -463,7 +480,9 @@ impl Server {
         out: &mut Vec<Action>,
     ) -> Self {
         if self.wanted.command != wanted.command {
-            out.extend(self.nanny.take().map(Action::Stop));
+            end_nannies(std::slice::from_ref(&self), out);
+            self.nanny = None;
+            self.reports = false;
         }
         self.wanted = wanted.clone();
         if let Some(entry) = &mut self.entry {
@@ -477,7 +496,18 @@ impl Server {
 
     /// Takes a verdict and gives the one edit that follows from it, if any.
     fn report(&mut self, service: ServiceKey, report: Report) -> Option<Operation> {
+        self.reports |= !matches!(report, Report::Edited(_) | Report::Silence);
         let weight = match report {
+            Report::Edited(up) => {
+                self.health = if up { Health::Up } else { Health::Down };
+                return None;
+            }
+            Report::Silence => {
+                if self.health == Health::Unknown {
+                    self.health = Health::Down;
+                }
+                return None;
+            }
             Report::Up(weight) => {
                 self.health = Health::Up;
                 weight
@@ -551,9 +581,25 @@ impl From<&Entry> for Held {
 
 /// A server found in the kernel: its entry stays until a nanny of our own has judged it.
 fn found(destination: &Destination) -> Server {
-    let command = Command { program: Default::default(), arguments: Vec::new() };
-    let wanted = wanted::Server { name: Text::from(""), destination: *destination, command };
-    Server { wanted, nanny: None, health: Health::Unknown, entry: Some(*destination) }
+    let wanted = wanted::Server {
+        name: Text::from(""),
+        destination: *destination,
+        command: Command { program: Default::default(), arguments: Vec::new() },
+        check_limit: Duration::ZERO,
+        overheard: false,
+    };
+    Server { wanted, nanny: None, reports: false, health: Health::Unknown, entry: Some(*destination) }
+}
+
+/// Ends the nannies of these servers. One that never reported may edit the table itself, and does so at its end:
+/// that comes before anything else happens to the service.
+fn end_nannies(servers: &[Server], out: &mut Vec<Action>) {
+    let (ours, others): (Vec<_>, Vec<_>) = servers.iter().partition(|server| server.reports);
+    out.extend(ours.iter().filter_map(|server| server.nanny).map(Action::Stop));
+    let others: Vec<_> = others.iter().filter_map(|server| server.nanny).collect();
+    if !others.is_empty() {
+        out.push(Action::Await(others));
+    }
 }
 
 fn apply(operations: Vec<Operation>, out: &mut Vec<Action>) {

@@ -68,6 +68,7 @@ impl World {
                 Action::Log(message) => self.log.push(message.to_string()),
                 Action::Apply(operations) => self.apply(&operations),
                 Action::Stop(id) => self.stopped.push(id),
+                Action::Await(ids) => self.stopped.extend(ids),
                 Action::Withdraw => self.log.push("(withdraw)".into()),
                 Action::Exit => self.left = true,
                 Action::Start(start) if self.supervisor.expects(start.id) => {
@@ -237,6 +238,51 @@ fn the_sorry_server_waits_for_all_verdicts_and_goes_with_the_first_good_one() {
     world.reload(&file("sorry_server = 10.0.9.9", &["", ""]));
     world.says("r2", Report::Down);
     assert_eq!(world.done().len(), 2, "it works after a reload as before");
+}
+
+#[test]
+fn nannies_that_edit_the_table_themselves_are_believed_and_waited_for() {
+    let text = file("sorry_server = 10.0.9.9", &["", ""]);
+    let mut world = World::start(&text);
+    world.done();
+    world.says("r1", Report::Edited(true));
+    world.says("r2", Report::Silence);
+    assert_eq!(world.done(), [""; 0]);
+    world.says("r1", Report::Edited(false));
+    assert_eq!(world.done(), ["-a -t 10.0.0.100:80 -r 10.0.9.9:80 -m -w 1"], "silence is a bad verdict");
+    world.says("r2", Report::Edited(true));
+    assert_eq!(world.done(), ["-d -t 10.0.0.100:80 -r 10.0.9.9:80"]);
+    let mut actions = Vec::new();
+    world.supervisor.stop(Reason::Signal(15), &mut actions);
+    let at = |wanted: &dyn Fn(&Action) -> bool| actions.iter().position(wanted);
+    let waits = at(&|action| *action == Action::Await(vec![1, 2]));
+    assert!(waits.is_some() && waits < at(&|action| matches!(action, Action::Apply(_))), "{actions:?}");
+}
+
+#[test]
+fn silence_takes_no_server_out() {
+    let mut before = World::start(&file("", &[""]));
+    before.says("r1", Report::Up(3));
+    before.table.take();
+    let mut world = World::start_on(&file("", &[""]), before.table);
+    world.done();
+    world.says("r1", Report::Silence);
+    assert_eq!((world.done(), world.supervisor.is_ready()), (vec![], true));
+}
+
+#[test]
+fn what_a_foreign_monitor_would_add_is_not_kept() {
+    let mut before = World::start(&file("", &[""]));
+    before.says("r1", Report::Up(3));
+    let mut wanted = wanted(&file("", &[""]));
+    wanted.virtuals[0].foreign_monitor = true;
+    let mut actions = Vec::new();
+    Supervisor::start(wanted, Some(&before.table.table().unwrap()), &mut actions);
+    let deletes = |action: &Action| match action {
+        Action::Apply(operations) => operations.iter().any(|operation| operation.arguments()[0] == "-d"),
+        _ => false,
+    };
+    assert!(actions.iter().any(deletes), "{actions:?}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv4Addr;
+use std::time::Duration;
 
 use ipvs::{Destination, DestinationKey, Forwarding, Persistence, Protocol, Service, ServiceKey, Timeouts};
 use lvs_cf::{Config, Text};
@@ -32,6 +33,8 @@ pub struct Virtual {
     pub service: Result<Service, String>,
     /// The server of last resort.
     pub sorry: Option<Destination>,
+    /// Its nannies may be programs that edit the table themselves.
+    pub foreign_monitor: bool,
     /// Its active real servers.
     pub servers: Vec<Server>,
 }
@@ -45,6 +48,10 @@ pub struct Server {
     pub destination: Destination,
     /// The nanny that checks it.
     pub command: Command,
+    /// A check takes no longer than this: a nanny that has said nothing by then is not one of ours.
+    pub check_limit: Duration,
+    /// The nanny's standard output is read: it may be one that tells of its verdicts there.
+    pub overheard: bool,
 }
 
 impl Wanted {
@@ -61,6 +68,15 @@ impl Wanted {
                 .map(|service| Virtual::of(config, service, style))
                 .collect(),
         }
+    }
+
+    /// Marks services whose `client_monitor` is not this suite's nanny.
+    pub fn mark_foreign_monitors(mut self) -> Self {
+        for service in &mut self.virtuals {
+            let monitor = service.servers.first().map(|server| server.command.program.as_os_str());
+            service.foreign_monitor = monitor.is_some_and(|path| !system::sibling::is_beside(path));
+        }
+        self
     }
 
     /// The timeouts as the kernel takes them, or none when one is negative.
@@ -82,6 +98,7 @@ impl Virtual {
             port: service.port,
             service: kernel_service(service),
             sorry: sorry_server(service, forwarding),
+            foreign_monitor: false,
             servers: servers(config, service, forwarding, style),
         }
     }
@@ -131,10 +148,17 @@ fn servers(config: &Config, service: &lvs_cf::Virtual, forwarding: Forwarding, s
                     weight: u32::try_from(server.weight).unwrap_or(0),
                 },
                 command: command::nanny(config, service, server, style),
+                check_limit: check_limit(service.timeout),
+                overheard: !service.sorry_server.is_unspecified(),
             });
         }
     }
     servers
+}
+
+/// One `timeout` for the connection, one for the reply, and time to start.
+fn check_limit(timeout: i32) -> Duration {
+    Duration::from_secs(u64::try_from(timeout).unwrap_or(0).max(1) * 2 + 1)
 }
 
 fn port(written: i32) -> Result<u16, String> {

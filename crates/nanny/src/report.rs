@@ -65,8 +65,22 @@ impl Reporter {
         match status {
             _ if config.dry_run || config.failover => Self::Nobody,
             Some(pipe) => Self::Parent(pipe.into()),
-            None if config.ipvsadm == IPVSADM => Self::Kernel(None),
-            None => Self::Program(Program::new(&config.ipvsadm)),
+            None => Self::itself(config),
+        }
+    }
+
+    fn itself(config: &Config) -> Self {
+        if config.ipvsadm == IPVSADM {
+            Self::Kernel(None)
+        } else {
+            Self::Program(Program::new(&config.ipvsadm))
+        }
+    }
+
+    /// From now on nanny edits the table itself: lvs, which did, is gone.
+    pub fn take_over(&mut self, config: &Config) {
+        if matches!(self, Self::Parent(_)) {
+            *self = Self::itself(config);
         }
     }
 

@@ -5,12 +5,12 @@ use std::io;
 use std::time::Duration;
 
 use health::{
-    program_verdict, split_command, Failover, Force, Input, Message, Monitor, Output, ProgramResult,
+    program_verdict, split_command, Change, Failover, Force, Input, Message, Monitor, Output, ProgramResult,
     Settings, Verdict,
 };
 use system::child::Pid;
 use system::clock;
-use system::signals::{SIGUSR1, SIGUSR2};
+use system::signals::{SIGTERM, SIGUSR1, SIGUSR2};
 
 use crate::check::Checker;
 use crate::cli::{Config, Service};
@@ -73,16 +73,21 @@ impl Runtime {
             let status = match self.turn() {
                 Ok(None) => continue,
                 Ok(Some(status)) => return status,
-                Err(End::ParentGone) => return 0,
+                // The original's lvsd had the kernel send this signal then.
+                Err(End::ParentGone) => self.end(SIGTERM),
                 Err(End::Signal { signal, killed }) => {
                     self.killed = killed;
-                    self.ending = true;
-                    self.act(Input::Stop(signal))
+                    self.end(signal)
                 }
             };
             // Nothing that happens at the end can wait, so no second end can come here.
             return status.ok().flatten().unwrap_or(0);
         }
+    }
+
+    fn end(&mut self, signal: i32) -> Result<Option<u8>, End> {
+        self.ending = true;
+        self.act(Input::Stop(signal))
     }
 
     /// Waits for one thing and deals with it. Returns an exit status if this was the end.
@@ -138,7 +143,7 @@ impl Runtime {
                     outputs.extend(self.handle(Input::Load(result)));
                 }
                 Output::Log(message) => self.log(&message),
-                Output::Change(change) => match self.reporter.report(&self.config, change) {
+                Output::Change(change) => match self.change(change) {
                     Ok(()) => {}
                     Err(Refused::ParentGone) => return Err(End::ParentGone),
                     Err(Refused::Failed(reason)) => return Ok(Some(self.refused(&reason))),
@@ -147,6 +152,17 @@ impl Runtime {
             }
         }
         Ok(None)
+    }
+
+    /// Reports a change. What is to be undone at the end is undone, also when lvs is gone.
+    fn change(&mut self, change: Change) -> Result<(), Refused> {
+        match self.reporter.report(&self.config, change) {
+            Err(Refused::ParentGone) if self.ending => {
+                self.reporter.take_over(&self.config);
+                self.reporter.report(&self.config, change)
+            }
+            result => result,
+        }
     }
 
     /// lvs waits for a verdict on every server, also for one that never was up: no change follows from that.

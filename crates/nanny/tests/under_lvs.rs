@@ -114,13 +114,16 @@ fn a_server_in_service_does_not_start_slowly() {
 }
 
 #[test]
-fn without_lvs_nanny_ends() {
-    let server = Server::start(ALWAYS);
-    let mut monitor = Monitor::start(&server, &["-t", "1000"]);
+fn without_lvs_nanny_takes_its_server_out_and_ends() {
+    let (server, directory) = (Server::start(ALWAYS), Directory::new());
+    let ipvsadm = directory.ipvsadm("").display().to_string();
+    let mut monitor = Monitor::start(&server, &["-t", "1000", "-I", &ipvsadm]);
     assert_eq!(monitor.verdict(), "up 1\n");
     let (nothing, _) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
     monitor.verdicts = BufReader::new(nothing.into());
     assert_eq!(monitor.wait(), Exit::Status(0));
+    let calls: Vec<_> = directory.recorded().into_iter().map(|(_, arguments)| arguments).collect();
+    assert_eq!(calls, [format!("-d -t 10.0.0.100:5000 -r {}", server.address)]);
 }
 
 #[test]

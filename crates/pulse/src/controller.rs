@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use system::child::{self, Pid, Signal, Spawn};
@@ -86,8 +86,8 @@ impl Controller {
         let (ready, says_ready) = child::pipe()?;
         let mut lvs = Spawn::new(&self.program.path);
         lvs.arguments.clone_from(&self.program.arguments);
-        lvs.environment.push((LIFELINE.into(), lifeline.as_raw_fd().to_string().into()));
-        lvs.environment.push((READY.into(), says_ready.as_raw_fd().to_string().into()));
+        lvs.environment.push((LIFELINE.into(), child::name_inherited(&lifeline)));
+        lvs.environment.push((READY.into(), child::name_inherited(&says_ready)));
         lvs.inherited.extend([lifeline, says_ready]);
         Ok(Running { pid: lvs.spawn()?.pid, ready: Some(ready) })
     }

@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use system::child::{self, Pid, Signal, Spawn};
@@ -79,7 +79,7 @@ impl Fos {
         let mut fos = Spawn::new(&self.program.path);
         fos.arguments.push(task.option().into());
         fos.arguments.extend_from_slice(&self.program.arguments);
-        fos.environment.push((LIFELINE.into(), lifeline.as_raw_fd().to_string().into()));
+        fos.environment.push((LIFELINE.into(), child::name_inherited(&lifeline)));
         fos.inherited.push(lifeline);
         log::debug!("DEBUG -- Executing {} {}", self.program.path.to_string_lossy(), task.option());
         self.running = Some(Running { pid: fos.spawn()?.pid, task, kill_at: None });

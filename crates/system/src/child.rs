@@ -3,6 +3,7 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -210,12 +211,35 @@ fn die_with_parent(signal: Option<Signal>, parent: libc::pid_t) -> io::Result<()
     }
 }
 
-/// Takes over the descriptor whose number the parent left in an environment variable; it is not passed on:
-/// the variable is removed, the descriptor becomes close-on-exec. Call it once, before other descriptors are
-/// opened. Nothing if the variable is absent or names no open descriptor above the standard streams.
+/// What to write into the environment variable for [`take_inherited`]: the number and the inode. A wrapper between
+/// parent and child may have closed the descriptor and opened another under its number.
+pub fn name_inherited(descriptor: &OwnedFd) -> OsString {
+    let number = descriptor.as_raw_fd();
+    match inode(number) {
+        Some(inode) => format!("{number}:{inode}").into(),
+        None => number.to_string().into(),
+    }
+}
+
+fn inode(number: RawFd) -> Option<u64> {
+    std::fs::metadata(format!("/proc/self/fd/{number}")).ok().map(|metadata| metadata.ino())
+}
+
+/// Takes over the descriptor that the parent named in an environment variable, as [`name_inherited`] does or by
+/// its mere number; it is not passed on: the variable is removed, the descriptor becomes close-on-exec. Call it
+/// once, before other descriptors are opened. Nothing if the variable is absent or names no open descriptor above
+/// the standard streams, or if that is not the one that was meant.
 pub fn take_inherited(variable: &str) -> Option<OwnedFd> {
-    let number = std::env::var(variable).ok()?.parse::<RawFd>().ok().filter(|&number| number > 2)?;
+    let name = std::env::var(variable).ok()?;
     std::env::remove_var(variable);
+    let (number, expected) =
+        name.split_once(':').map_or((&*name, None), |(number, inode)| (number, Some(inode)));
+    let number = number.parse::<RawFd>().ok().filter(|&number| number > 2)?;
+    if expected
+        .is_some_and(|expected| inode(number).map(|inode| inode.to_string()).as_deref() != Some(expected))
+    {
+        return None;
+    }
     // SAFETY: plain fcntl(2); it fails for a number that is not open.
     check(unsafe { libc::fcntl(number, libc::F_SETFD, libc::FD_CLOEXEC) }).ok()?;
     // SAFETY: it is open, was opened by the parent for us, and nothing else in this process knows of it.
