@@ -1,6 +1,7 @@
 //! The nanny processes: starting them, hearing their reports, ending them.
 
 use std::collections::HashMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,6 +12,7 @@ use nix::unistd::pipe2;
 use system::child::{self, Pid, Signal, Spawn, Stream};
 use system::clock;
 use system::poll::{Interest, Poller};
+use system::sibling::is_beside;
 
 use crate::report::{Lines, Tokens};
 use crate::supervisor::{NannyId, Report, Start};
@@ -48,6 +50,8 @@ pub struct Nannies {
     running: HashMap<NannyId, Nanny>,
     by_pid: HashMap<Pid, NannyId>,
     ending: HashMap<Pid, Ending>,
+    /// Whether a program is this suite's own nanny.
+    ours: HashMap<OsString, bool>,
 }
 
 impl Nannies {
@@ -59,6 +63,7 @@ impl Nannies {
     pub fn start(&mut self, start: &Start, poller: &mut Poller) -> io::Result<Pid> {
         let (status, writer) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
         let mut program = program(start, writer);
+        self.bind_to_us(&mut program);
         let output = start.overheard.then(|| overhear(&mut program)).transpose()?;
         let pid = program.spawn()?.pid;
         poller.register(token(start.id), status.as_fd(), Interest::Read);
@@ -155,6 +160,13 @@ impl Nannies {
         }
     }
 
+    /// It shall not outlive us. Our own nanny sees our end by the pipe, and starts faster for it.
+    fn bind_to_us(&mut self, program: &mut Spawn) {
+        let ours = self.ours.entry(program.program.clone()).or_insert_with_key(|path| is_beside(path));
+        program.light = *ours;
+        program.death_signal = (!*ours).then_some(Signal::SIGTERM);
+    }
+
     /// Whether any is left.
     pub fn is_empty(&self) -> bool {
         self.running.is_empty() && self.ending.is_empty()
@@ -169,7 +181,6 @@ fn program(start: &Start, status: OwnedFd) -> Spawn {
         nanny.environment.push((RESUME.into(), "1".into()));
     }
     nanny.inherited.push(status);
-    nanny.death_signal = Some(Signal::SIGTERM);
     nanny
 }
 
