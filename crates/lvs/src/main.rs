@@ -149,6 +149,6 @@ fn handlers() -> std::io::Result<Signals> {
 /// Late originals' pulse kills an lvsd that does not post this semaphore within ten seconds.
 fn announce_start() {
     if let Err(error) = system::semaphore::post_and_unlink(c"/lvs") {
-        log::info!("Error creating semaphore: {error}");
+        log::info!("Error creating semaphore: {}", system::errno::text(&error));
     }
 }

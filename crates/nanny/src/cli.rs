@@ -10,7 +10,7 @@ use system::options::{version_block, Opt, Options, Stop, Values};
 use crate::address;
 
 /// The version of the original whose interface this is.
-const VERSION: &str = "1.46";
+const VERSION: &str = "nanny 1.46";
 /// The program that nanny edits the IPVS table with, unless told otherwise.
 pub const IPVSADM: &str = "/sbin/ipvsadm";
 /// Seconds for which a failed server must answer, unless told otherwise.

@@ -32,7 +32,7 @@ fn refused_lines() {
 #[test]
 fn version_and_help_succeed() {
     let version = run("--version").unwrap_err();
-    assert!(version.text.starts_with(b"Program Version:\t1.46\n"));
+    assert!(version.text.starts_with(b"Program Version:\tnanny 1.46\n"));
     assert_eq!(version.status, 0);
     let help = run("--help").unwrap_err();
     assert!(help.text.starts_with(b"Usage: nanny [OPTION...]\n  -t, --interval=INT"));

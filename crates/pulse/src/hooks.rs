@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use lvs_cf::Text;
 use system::child::Spawn;
+use system::errno;
 
 /// Starts a hook: words at blanks, the first one a path, no shell. A hook that cannot be started is logged.
 pub fn run(command: Option<&Text>) {
@@ -15,7 +16,7 @@ pub fn run(command: Option<&Text>) {
     let mut hook = Spawn::new(&program);
     hook.arguments = words.collect();
     if let Err(error) = hook.spawn() {
-        log::info!("Couldn't execute \"{}\": {error}", program.display());
+        log::info!("Couldn't execute \"{}\": {}", program.display(), errno::text(&error));
     }
 }
 

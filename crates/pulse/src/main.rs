@@ -33,6 +33,7 @@ use lvs_cf::{Config, ServiceKind};
 use system::clock;
 use system::config::LoadError;
 use system::daemon::{daemonise, Detach, PidFile, PidFileError, Readiness};
+use system::errno;
 use system::logging::{open_syslog, Logging, Sink};
 use system::options::Stop;
 use system::pair::{self, Pair};
@@ -78,7 +79,7 @@ fn start(request: &Request) -> Result<(), Stop> {
         return Ok(());
     }
     let sockets = Sockets::bind(&pair).map_err(|error| {
-        tell(&Message::BindFailed(error.to_string()));
+        tell(&Message::BindFailed(errno::text(&error)));
         Stop::error("pulse: cannot create heartbeat socket. running as root?")
     })?;
     let (readiness, pid_file) = detach(request)?;
@@ -89,7 +90,7 @@ fn start(request: &Request) -> Result<(), Stop> {
     let result = serve(request, config, pair, addresses, sockets, readiness, systemd);
     drop(pid_file);
     result.map_err(|error| {
-        tell(&Message::PollFailed(error.to_string()));
+        tell(&Message::PollFailed(errno::text(&error)));
         Stop { text: Vec::new(), status: FAILED }
     })
 }

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddrV4};
 use std::os::fd::{AsFd, BorrowedFd};
 
 use heartbeat::{Input, Message, Path};
+use system::errno;
 use system::pair::{Ends, Pair};
 use system::udp::HeartbeatSocket;
 
@@ -51,7 +52,7 @@ impl Sockets {
     pub fn send(&self, heartbeat: &[u8]) {
         for way in &self.ways {
             if let Err(error) = way.socket.send_to(heartbeat, way.partner) {
-                log::debug!("{}", Message::SendFailed(way.path, error.to_string()));
+                log::debug!("{}", Message::SendFailed(way.path, errno::text(&error)));
             }
         }
     }
@@ -76,7 +77,7 @@ impl Sockets {
                 }
                 Ok(Some((_, source))) => hand(Input::Stranger(IpAddr::V4(*source.ip()))),
                 Err(error) => {
-                    log::info!("{}", Message::ReceiveFailed(error.to_string()));
+                    log::info!("{}", Message::ReceiveFailed(errno::text(&error)));
                     return true;
                 }
             }

@@ -5,6 +5,7 @@
 
 pub mod differences;
 pub mod lvs;
+pub mod options;
 pub mod program;
 pub mod rows;
 pub mod sandbox;

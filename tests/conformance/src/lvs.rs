@@ -10,7 +10,6 @@ use nix::sys::socket::{self, sockopt, AddressFamily, Backlog, SockFlag, SockType
 use nix::unistd::Pid;
 use std::collections::HashMap;
 use std::fs::{self, File};
-use std::io::Read;
 use std::net::SocketAddrV4;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::fs::FileExt;
@@ -320,21 +319,4 @@ fn dress(body: &str, ipvsadm: &str, monitor: &str) -> String {
         }
     }
     text
-}
-
-/// The rows of a file of `data/lvs`.
-///
-/// # Panics
-/// If it cannot be read.
-#[must_use]
-pub fn rows() -> Vec<Row> {
-    let directory = concat!(env!("CARGO_MANIFEST_DIR"), "/data/lvs");
-    let mut paths: Vec<_> = fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
-    paths.sort();
-    let read = |path: &std::path::PathBuf| {
-        let mut text = String::new();
-        File::open(path).unwrap().read_to_string(&mut text).unwrap();
-        crate::rows::parse(&text)
-    };
-    paths.iter().flat_map(read).collect()
 }

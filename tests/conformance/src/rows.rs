@@ -6,6 +6,7 @@
 //! differs SECTION / WHAT       a row of docs/differences.md
 //! step words of the step
 //!   indented lines belong to the step above; `;` stands for a line end
+//!   |  but after `|` every character, blanks too, stands for itself
 //! was: step                    what the original does instead
 //! now: step                    what this suite does instead
 //! ```
@@ -57,6 +58,19 @@ impl Row {
     }
 }
 
+/// The rows of all files in a directory of `data/`.
+///
+/// # Panics
+/// If they cannot be read.
+#[must_use]
+pub fn read(directory: &str) -> Vec<Row> {
+    let directory = format!("{}/data/{directory}", env!("CARGO_MANIFEST_DIR"));
+    let mut paths: Vec<_> =
+        std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    parse(&paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect::<String>())
+}
+
 /// Reads the rows of a file.
 ///
 /// # Panics
@@ -78,8 +92,13 @@ pub fn parse(text: &str) -> Vec<Row> {
         let row = rows.last_mut().expect("a heading");
         if line.starts_with(' ') {
             let step = row.steps.last_mut().expect("a step");
-            for line in line.trim_start().split(';') {
-                step.body.push_str(line.trim_end());
+            let line = line.trim_start();
+            let lines = match line.strip_prefix('|') {
+                Some(line) => vec![line],
+                None => line.split(';').map(str::trim_end).collect(),
+            };
+            for line in lines {
+                step.body.push_str(line);
                 step.body.push('\n');
             }
         } else if let Some(difference) = line.strip_prefix("differs ") {

@@ -1,10 +1,10 @@
 //! lvs as it was seen, row by row: `data/lvs`.
 
-use conformance::{differences, lvs, run_all};
+use conformance::{differences, lvs, rows, run_all};
 
 #[test]
 fn every_row() {
-    let rows = lvs::rows();
+    let rows = rows::read("lvs");
     differences::check(&rows);
     run_all(&rows, |row| format!("{} {}", row.id, row.title), lvs::play);
 }

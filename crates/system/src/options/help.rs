@@ -31,16 +31,17 @@ pub(super) fn usage(options: &Options<'_>, command: &str) -> Stop {
     let all = || shown(options).chain(&AUTOMATIC);
     let letters = all().filter(|option| option.kind == Kind::Flag).filter_map(|option| option.short);
     let letters: String = letters.map(char::from).collect();
-    let mut text = format!("Usage: {command}");
+    let mut text = format!("Usage: {command} [-{letters}]");
     let mut column = text.len();
-    for item in std::iter::once(format!("[-{letters}]")).chain(all().map(bracketed)) {
+    for item in all().map(bracketed) {
         if column + 1 + item.len() > WIDTH {
             text.push_str("\n       ");
             column = 7;
         }
         text.push(' ');
         text.push_str(&item);
-        column += 1 + item.len();
+        // popt counts one column too many for each.
+        column += 2 + item.len();
     }
     text.push('\n');
     Stop { text: text.into_bytes(), status: 0 }
