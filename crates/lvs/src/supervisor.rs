@@ -13,12 +13,16 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use ipvs::{Destination, DestinationKey, Entry, Operation, Service, ServiceKey, Table};
+use ipvs::{DestinationKey, Operation, ServiceKey, Table};
 use lvs_cf::Text;
 
+use self::service::{Health, Held, Server, Virtual};
 use crate::command::Command;
 use crate::message::Message;
 use crate::wanted::{self, Wanted};
+
+mod install;
+mod service;
 
 /// Names one nanny for as long as lvs runs; never used twice.
 pub type NannyId = u64;
@@ -84,36 +88,6 @@ pub enum Reason {
     Signal(i32),
     /// The pulse that started us is gone.
     PulseDied,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Health {
-    Unknown,
-    Up,
-    Down,
-}
-
-#[derive(Debug)]
-struct Server {
-    wanted: wanted::Server,
-    nanny: Option<NannyId>,
-    /// The nanny leaves the table to us: it has reported.
-    reports: bool,
-    health: Health,
-    /// The entry that the kernel holds for it.
-    entry: Option<Destination>,
-}
-
-#[derive(Debug)]
-struct Virtual {
-    name: Text,
-    /// What the table shall hold; `None` when lvs.cf asks for something that no table can hold.
-    service: Option<Service>,
-    /// The table refused it.
-    refused: bool,
-    servers: Vec<Server>,
-    sorry: Option<Destination>,
-    sorry_on: bool,
 }
 
 /// The state of lvs.
@@ -264,148 +238,6 @@ impl Supervisor {
         Message::CommandFailed { ipvsadm: self.wanted.ipvsadm.clone() }
     }
 
-    /// The part of the kernel's table that lvs.cf wants as well. The rest goes, as after the original's
-    /// `ipvsadm -C`; real servers keep their weight until a nanny has judged them.
-    fn keep(&self, table: &Table) -> Table {
-        let mut kept = Table::new();
-        for wanted in &self.wanted.virtuals {
-            let Ok(service) = &wanted.service else { continue };
-            let Some(entry) = table.get(&service.key) else { continue };
-            if kept.get(&service.key).is_some() {
-                continue;
-            }
-            kept.insert(service.clone());
-            // A monitor that edits the table itself adds its server, and fails where that is there already.
-            for server in wanted.servers.iter().filter(|_| !wanted.foreign_monitor) {
-                if let Some(found) = entry.destinations.get(&server.destination.key) {
-                    let forwarding = server.destination.forwarding;
-                    kept.insert_destination(&service.key, Destination { forwarding, ..*found });
-                }
-            }
-        }
-        kept
-    }
-
-    /// Brings the virtual services of lvs.cf up in the file's order, each on top of what is held of it.
-    fn install(
-        &mut self,
-        virtuals: Vec<wanted::Virtual>,
-        held: &mut BTreeMap<ServiceKey, Held>,
-        out: &mut Vec<Action>,
-    ) {
-        let mut seen = std::collections::BTreeSet::new();
-        for wanted in virtuals {
-            let service = match &wanted.service {
-                Ok(service) if seen.insert(service.key) => Ok(service.clone()),
-                Ok(service) => Err(format!("{} is defined twice", service.key)),
-                Err(reason) => Err(reason.clone()),
-            };
-            match service {
-                Ok(service) => {
-                    let held = held.remove(&service.key);
-                    self.install_one(wanted, service, held, out);
-                }
-                Err(reason) => self.install_refused(wanted, reason, out),
-            }
-        }
-    }
-
-    fn install_refused(&mut self, wanted: wanted::Virtual, reason: String, out: &mut Vec<Action>) {
-        out.push(Action::Log(Message::StartingService { name: wanted.name.clone(), port: wanted.port }));
-        out.push(Action::Log(Message::ServiceFailed { name: wanted.name.clone() }));
-        out.push(Action::Log(Message::Reason { text: reason }));
-        self.virtuals.push(Virtual {
-            name: wanted.name,
-            service: None,
-            refused: false,
-            servers: Vec::new(),
-            sorry: None,
-            sorry_on: false,
-        });
-    }
-
-    fn install_one(
-        &mut self,
-        wanted: wanted::Virtual,
-        service: Service,
-        held: Option<Held>,
-        out: &mut Vec<Action>,
-    ) {
-        let held = held.unwrap_or_default();
-        if !held.running {
-            out.push(Action::Log(Message::StartingService { name: wanted.name.clone(), port: wanted.port }));
-        }
-        let key = service.key;
-        let mut operations = Vec::new();
-        match &held.service {
-            None => operations.push(Operation::AddService(service.clone())),
-            Some(current) if *current != service => operations.push(Operation::EditService(service.clone())),
-            Some(_) => {}
-        }
-        let at = self.virtuals.len();
-        let (servers, starts) = self.adopt(at, key, &wanted, held.servers, &mut operations, out);
-        if let (Some(old), true) = (&held.sorry, held.sorry.is_some() && wanted.sorry != held.sorry) {
-            operations.push(Operation::DeleteDestination(key, old.key));
-        }
-        apply(operations, out);
-        out.extend(starts.into_iter().map(Action::Start));
-        let sorry_on = held.sorry.is_some() && wanted.sorry == held.sorry;
-        let mut service = Virtual {
-            name: wanted.name,
-            service: Some(service),
-            refused: false,
-            servers,
-            sorry: wanted.sorry,
-            sorry_on,
-        };
-        service.settle_sorry(out);
-        self.virtuals.push(service);
-    }
-
-    /// Matches the wanted servers with those held: unchanged ones keep their nanny, their verdict and their
-    /// connections; of changed ones the nanny is replaced; the rest leaves the table.
-    fn adopt(
-        &mut self,
-        at: usize,
-        key: ServiceKey,
-        wanted: &wanted::Virtual,
-        mut held: BTreeMap<DestinationKey, Server>,
-        operations: &mut Vec<Operation>,
-        out: &mut Vec<Action>,
-    ) -> (Vec<Server>, Vec<Start>) {
-        let mut servers = Vec::with_capacity(wanted.servers.len());
-        let mut starts = Vec::new();
-        for wanted_server in &wanted.servers {
-            let mut server = match held.remove(&wanted_server.destination.key) {
-                Some(old) => old.renewed(wanted_server, key, operations, out),
-                None => Server::new(wanted_server),
-            };
-            if server.nanny.is_none() {
-                let id = self.next_id;
-                self.next_id += 1;
-                server.nanny = Some(id);
-                starts.push(Start {
-                    id,
-                    service: wanted.name.clone(),
-                    server: server.wanted.name.clone(),
-                    command: server.wanted.command.clone(),
-                    resume: server.health == Health::Up,
-                    check_limit: server.wanted.check_limit,
-                    overheard: server.wanted.overheard,
-                });
-            }
-            self.nannies.extend(server.nanny.map(|id| (id, (at, servers.len()))));
-            servers.push(server);
-        }
-        for (gone, server) in held {
-            out.extend(server.nanny.map(Action::Stop));
-            if server.entry.is_some() {
-                operations.push(Operation::DeleteDestination(key, gone));
-            }
-        }
-        (servers, starts)
-    }
-
     fn stop_all(&mut self, out: &mut Vec<Action>) {
         for service in std::mem::take(&mut self.virtuals) {
             self.stop_virtual(&service, out);
@@ -464,131 +296,6 @@ impl Supervisor {
             None => Text::from(key.to_string().as_str()),
         }
     }
-}
-
-impl Server {
-    fn new(wanted: &wanted::Server) -> Self {
-        Self { wanted: wanted.clone(), nanny: None, reports: false, health: Health::Unknown, entry: None }
-    }
-
-    /// The same server under a new lvs.cf.
-    fn renewed(
-        mut self,
-        wanted: &wanted::Server,
-        key: ServiceKey,
-        operations: &mut Vec<Operation>,
-        out: &mut Vec<Action>,
-    ) -> Self {
-        if self.wanted.command != wanted.command {
-            end_nannies(std::slice::from_ref(&self), out);
-            self.nanny = None;
-            self.reports = false;
-        }
-        self.wanted = wanted.clone();
-        if let Some(entry) = &mut self.entry {
-            if entry.forwarding != wanted.destination.forwarding {
-                entry.forwarding = wanted.destination.forwarding;
-                operations.push(Operation::EditDestination(key, *entry));
-            }
-        }
-        self
-    }
-
-    /// Takes a verdict and gives the one edit that follows from it, if any.
-    fn report(&mut self, service: ServiceKey, report: Report) -> Option<Operation> {
-        self.reports |= !matches!(report, Report::Edited(_) | Report::Silence);
-        let weight = match report {
-            Report::Edited(up) => {
-                self.health = if up { Health::Up } else { Health::Down };
-                return None;
-            }
-            Report::Silence => {
-                if self.health == Health::Unknown {
-                    self.health = Health::Down;
-                }
-                return None;
-            }
-            Report::Up(weight) => {
-                self.health = Health::Up;
-                weight
-            }
-            Report::Quiesced => {
-                self.health = Health::Down;
-                self.entry.as_ref()?;
-                0
-            }
-            Report::Down => {
-                self.health = Health::Down;
-                let entry = self.entry.take()?;
-                return Some(Operation::DeleteDestination(service, entry.key));
-            }
-        };
-        let wanted = Destination { weight, ..self.wanted.destination };
-        match self.entry.replace(wanted) {
-            None => Some(Operation::AddDestination(service, wanted)),
-            Some(current) if current != wanted => Some(Operation::EditDestination(service, wanted)),
-            Some(_) => None,
-        }
-    }
-}
-
-impl Virtual {
-    /// The sorry server serves only while every server has a verdict and none is up.
-    fn settle_sorry(&mut self, out: &mut Vec<Action>) {
-        let (Some(sorry), Some(service)) = (&self.sorry, &self.service) else { return };
-        let up = self.servers.iter().filter(|server| server.health == Health::Up).count();
-        let all_down =
-            !self.servers.is_empty() && self.servers.iter().all(|server| server.health == Health::Down);
-        if all_down && !self.sorry_on {
-            self.sorry_on = true;
-            out.push(Action::Log(Message::SorryOn { name: self.name.clone(), server: sorry.key.address }));
-            out.push(Action::Apply(vec![Operation::AddDestination(service.key, *sorry)]));
-        } else if up > 0 && self.sorry_on {
-            self.sorry_on = false;
-            let server = sorry.key.address;
-            out.push(Action::Log(Message::SorryOff { name: self.name.clone(), up, server }));
-            out.push(Action::Apply(vec![Operation::DeleteDestination(service.key, sorry.key)]));
-        }
-    }
-}
-
-/// What exists already of a service that lvs.cf wants.
-#[derive(Debug, Default)]
-struct Held {
-    service: Option<Service>,
-    servers: BTreeMap<DestinationKey, Server>,
-    /// The sorry server, while it serves.
-    sorry: Option<Destination>,
-    /// It was brought up by this lvs, not found in the kernel.
-    running: bool,
-}
-
-impl From<Virtual> for Held {
-    fn from(old: Virtual) -> Self {
-        let servers = old.servers.into_iter().map(|server| (server.wanted.destination.key, server)).collect();
-        let sorry = old.sorry.filter(|_| old.sorry_on);
-        let service = old.service.filter(|_| !old.refused);
-        Self { service, servers, sorry, running: !old.refused }
-    }
-}
-
-impl From<&Entry> for Held {
-    fn from(entry: &Entry) -> Self {
-        let servers = entry.destinations.values().map(|destination| (destination.key, found(destination)));
-        Self { service: Some(entry.service.clone()), servers: servers.collect(), sorry: None, running: false }
-    }
-}
-
-/// A server found in the kernel: its entry stays until a nanny of our own has judged it.
-fn found(destination: &Destination) -> Server {
-    let wanted = wanted::Server {
-        name: Text::from(""),
-        destination: *destination,
-        command: Command { program: Default::default(), arguments: Vec::new() },
-        check_limit: Duration::ZERO,
-        overheard: false,
-    };
-    Server { wanted, nanny: None, reports: false, health: Health::Unknown, entry: Some(*destination) }
 }
 
 /// Ends the nannies of these servers. One that never reported may edit the table itself, and does so at its end:

@@ -1,0 +1,167 @@
+//! What lvs knows of one virtual service and of its real servers.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use ipvs::{Destination, DestinationKey, Entry, Operation, Service, ServiceKey};
+use lvs_cf::Text;
+
+use super::{end_nannies, Action, NannyId, Report};
+use crate::command::Command;
+use crate::message::Message;
+use crate::wanted;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Health {
+    Unknown,
+    Up,
+    Down,
+}
+
+#[derive(Debug)]
+pub(super) struct Server {
+    pub(super) wanted: wanted::Server,
+    pub(super) nanny: Option<NannyId>,
+    /// The nanny leaves the table to us: it has reported.
+    pub(super) reports: bool,
+    pub(super) health: Health,
+    /// The entry that the kernel holds for it.
+    pub(super) entry: Option<Destination>,
+}
+
+#[derive(Debug)]
+pub(super) struct Virtual {
+    pub(super) name: Text,
+    /// What the table shall hold; `None` when lvs.cf asks for something that no table can hold.
+    pub(super) service: Option<Service>,
+    /// The table refused it.
+    pub(super) refused: bool,
+    pub(super) servers: Vec<Server>,
+    pub(super) sorry: Option<Destination>,
+    pub(super) sorry_on: bool,
+}
+
+impl Server {
+    pub(super) fn new(wanted: &wanted::Server) -> Self {
+        Self { wanted: wanted.clone(), nanny: None, reports: false, health: Health::Unknown, entry: None }
+    }
+
+    /// The same server under a new lvs.cf.
+    pub(super) fn renewed(
+        mut self,
+        wanted: &wanted::Server,
+        key: ServiceKey,
+        operations: &mut Vec<Operation>,
+        out: &mut Vec<Action>,
+    ) -> Self {
+        if self.wanted.command != wanted.command {
+            end_nannies(std::slice::from_ref(&self), out);
+            self.nanny = None;
+            self.reports = false;
+        }
+        self.wanted = wanted.clone();
+        if let Some(entry) = &mut self.entry {
+            if entry.forwarding != wanted.destination.forwarding {
+                entry.forwarding = wanted.destination.forwarding;
+                operations.push(Operation::EditDestination(key, *entry));
+            }
+        }
+        self
+    }
+
+    /// Takes a verdict and gives the one edit that follows from it, if any.
+    pub(super) fn report(&mut self, service: ServiceKey, report: Report) -> Option<Operation> {
+        self.reports |= !matches!(report, Report::Edited(_) | Report::Silence);
+        let weight = match report {
+            Report::Edited(up) => {
+                self.health = if up { Health::Up } else { Health::Down };
+                return None;
+            }
+            Report::Silence => {
+                if self.health == Health::Unknown {
+                    self.health = Health::Down;
+                }
+                return None;
+            }
+            Report::Up(weight) => {
+                self.health = Health::Up;
+                weight
+            }
+            Report::Quiesced => {
+                self.health = Health::Down;
+                self.entry.as_ref()?;
+                0
+            }
+            Report::Down => {
+                self.health = Health::Down;
+                let entry = self.entry.take()?;
+                return Some(Operation::DeleteDestination(service, entry.key));
+            }
+        };
+        let wanted = Destination { weight, ..self.wanted.destination };
+        match self.entry.replace(wanted) {
+            None => Some(Operation::AddDestination(service, wanted)),
+            Some(current) if current != wanted => Some(Operation::EditDestination(service, wanted)),
+            Some(_) => None,
+        }
+    }
+}
+
+impl Virtual {
+    /// The sorry server serves only while every server has a verdict and none is up.
+    pub(super) fn settle_sorry(&mut self, out: &mut Vec<Action>) {
+        let (Some(sorry), Some(service)) = (&self.sorry, &self.service) else { return };
+        let up = self.servers.iter().filter(|server| server.health == Health::Up).count();
+        let all_down =
+            !self.servers.is_empty() && self.servers.iter().all(|server| server.health == Health::Down);
+        if all_down && !self.sorry_on {
+            self.sorry_on = true;
+            out.push(Action::Log(Message::SorryOn { name: self.name.clone(), server: sorry.key.address }));
+            out.push(Action::Apply(vec![Operation::AddDestination(service.key, *sorry)]));
+        } else if up > 0 && self.sorry_on {
+            self.sorry_on = false;
+            let server = sorry.key.address;
+            out.push(Action::Log(Message::SorryOff { name: self.name.clone(), up, server }));
+            out.push(Action::Apply(vec![Operation::DeleteDestination(service.key, sorry.key)]));
+        }
+    }
+}
+
+/// What exists already of a service that lvs.cf wants.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pub(super) service: Option<Service>,
+    pub(super) servers: BTreeMap<DestinationKey, Server>,
+    /// The sorry server, while it serves.
+    pub(super) sorry: Option<Destination>,
+    /// It was brought up by this lvs, not found in the kernel.
+    pub(super) running: bool,
+}
+
+impl From<Virtual> for Held {
+    fn from(old: Virtual) -> Self {
+        let servers = old.servers.into_iter().map(|server| (server.wanted.destination.key, server)).collect();
+        let sorry = old.sorry.filter(|_| old.sorry_on);
+        let service = old.service.filter(|_| !old.refused);
+        Self { service, servers, sorry, running: !old.refused }
+    }
+}
+
+impl From<&Entry> for Held {
+    fn from(entry: &Entry) -> Self {
+        let servers = entry.destinations.values().map(|destination| (destination.key, found(destination)));
+        Self { service: Some(entry.service.clone()), servers: servers.collect(), sorry: None, running: false }
+    }
+}
+
+/// A server found in the kernel: its entry stays until a nanny of our own has judged it.
+fn found(destination: &Destination) -> Server {
+    let wanted = wanted::Server {
+        name: Text::from(""),
+        destination: *destination,
+        command: Command { program: Default::default(), arguments: Vec::new() },
+        check_limit: Duration::ZERO,
+        overheard: false,
+    };
+    Server { wanted, nanny: None, reports: false, health: Health::Unknown, entry: Some(*destination) }
+}
