@@ -13,6 +13,8 @@ pub enum Message {
     NannyStarted { service: Text, server: Text, pid: i32 },
     /// A nanny could not be started.
     NannyNotStarted { service: Text, server: Text, reason: String },
+    /// A real server of lvs.cf that cannot be in the table.
+    ServerLeftOut { service: Text, server: Text, reason: String },
     /// The kernel (or ipvsadm) refused a virtual service.
     ServiceFailed { name: Text },
     /// The kernel (or ipvsadm) refused the timeouts.
@@ -54,6 +56,9 @@ impl fmt::Display for Message {
             }
             Self::NannyNotStarted { service, server, reason } => {
                 write!(f, "create_monitor for {service}/{server} failed: {reason}")
+            }
+            Self::ServerLeftOut { service, server, reason } => {
+                write!(f, "real server {service}/{server} left out: {reason}")
             }
             Self::ServiceFailed { name } => write!(f, "ipvsadm failed for virtual server {name}!"),
             Self::TimeoutsFailed { tcp, tcpfin, udp } => {

@@ -384,3 +384,33 @@ fn a_program_is_driven_through_the_originals_steps() {
     ];
     assert_eq!(words, expected);
 }
+
+#[test]
+fn with_direct_routing_a_server_is_entered_with_the_services_port() {
+    let servers = ["port = 8080", "port = 81"];
+    for (network, r1) in
+        [("nat", "10.0.1.1:8080 -m"), ("direct", "10.0.1.1:80 -g"), ("tunnel", "10.0.1.1:80 -i")]
+    {
+        let mut world = World::start(&format!("network = {network}\n{}", file("", &servers)));
+        world.done();
+        world.says("r1", Report::Up(1));
+        assert_eq!(world.done(), [format!("-a -t 10.0.0.100:80 -r {r1} -w 1")]);
+    }
+    let program = format!("ipvsadm = /opt/ipvsadm\nnetwork = direct\n{}", file("", &servers));
+    let port = wanted(&program).virtuals[0].servers[0].destination.key.port;
+    assert_eq!(port, 8080, "a program is told what the original told it");
+}
+
+#[test]
+fn servers_that_cannot_be_entered_are_named() {
+    let mut world = World::start(&file("", &["", "address = 10.0.1.1", "port = 70000"]));
+    assert_eq!(world.nannies.len(), 1);
+    assert_eq!(
+        world.log[1..],
+        [
+            "real server web/r2 left out: 10.0.1.1:80 is there already",
+            "real server web/r3 left out: port 70000 is not between 0 and 65535",
+        ]
+    );
+    assert_eq!(world.done().len(), 2, "the others serve");
+}

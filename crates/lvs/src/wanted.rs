@@ -8,6 +8,7 @@ use ipvs::{Destination, DestinationKey, Forwarding, Persistence, Protocol, Servi
 use lvs_cf::{Config, Text};
 
 use crate::command::{self, Command, Style};
+use crate::message::Message;
 
 /// Everything that one lvs.cf wants, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,8 @@ pub struct Virtual {
     pub foreign_monitor: bool,
     /// Its active real servers.
     pub servers: Vec<Server>,
+    /// What is to be said of active real servers that cannot be among them.
+    pub left_out: Vec<Message>,
 }
 
 /// One active real server of a virtual service.
@@ -93,13 +96,17 @@ impl Virtual {
             lvs_cf::Forwarding::Direct => Forwarding::Direct,
             lvs_cf::Forwarding::Tunnel => Forwarding::Tunnel,
         };
+        let wanted = kernel_service(service);
+        let key = wanted.as_ref().ok().map(|service| service.key);
+        let (servers, left_out) = servers(config, service, key, forwarding, style);
         Self {
             name: service.name.clone(),
             port: service.port,
-            service: kernel_service(service),
+            service: wanted,
             sorry: sorry_server(service, forwarding),
             foreign_monitor: false,
-            servers: servers(config, service, forwarding, style),
+            servers,
+            left_out,
         }
     }
 }
@@ -132,15 +139,24 @@ fn sorry_server(service: &lvs_cf::Virtual, forwarding: Forwarding) -> Option<Des
     Some(Destination { key, forwarding, weight: 1 })
 }
 
-/// The active servers; a second one with the same address and port is left out, as the original does.
-fn servers(config: &Config, service: &lvs_cf::Virtual, forwarding: Forwarding, style: Style) -> Vec<Server> {
+/// The active servers, and what keeps others out: a port that is none, or one that is there already, which the
+/// original left out in silence.
+fn servers(
+    config: &Config,
+    service: &lvs_cf::Virtual,
+    key: Option<ServiceKey>,
+    forwarding: Forwarding,
+    style: Style,
+) -> (Vec<Server>, Vec<Message>) {
     let mut seen = BTreeSet::new();
-    let mut servers = Vec::new();
+    let (mut servers, mut left_out) = (Vec::new(), Vec::new());
     for server in service.servers.iter().filter(|server| server.active) {
-        let Ok(port) = port(server.port) else { continue };
-        let key = DestinationKey { address: server.address, port };
-        if seen.insert(key) {
-            servers.push(Server {
+        let found =
+            port(server.port).map(|port| destination_key(config, key, forwarding, server.address, port));
+        match found
+            .and_then(|key| seen.insert(key).then_some(key).ok_or_else(|| format!("{key} is there already")))
+        {
+            Ok(key) => servers.push(Server {
                 name: server.name.clone(),
                 destination: Destination {
                     key,
@@ -150,10 +166,30 @@ fn servers(config: &Config, service: &lvs_cf::Virtual, forwarding: Forwarding, s
                 command: command::nanny(config, service, server, style),
                 check_limit: check_limit(service.timeout),
                 overheard: !service.sorry_server.is_unspecified(),
-            });
+            }),
+            Err(reason) => left_out.push(Message::ServerLeftOut {
+                service: service.name.clone(),
+                server: server.name.clone(),
+                reason,
+            }),
         }
     }
-    servers
+    (servers, left_out)
+}
+
+/// How the table names a real server. With direct routing and tunnels packets arrive with the service's port, and
+/// ipvsadm enters that one, whatever it is told; so do we where we write the table ourselves.
+fn destination_key(
+    config: &Config,
+    service: Option<ServiceKey>,
+    forwarding: Forwarding,
+    address: Ipv4Addr,
+    port: u16,
+) -> DestinationKey {
+    let by_kernel = config.ipvsadm.as_bytes() == system::ipvs::STANDARD_PROGRAM.as_bytes();
+    let port =
+        service.filter(|_| by_kernel).map_or(port, |service| service.destination_port(forwarding, port));
+    DestinationKey { address, port }
 }
 
 /// One `timeout` for the connection, one for the reply, and time to start.

@@ -81,6 +81,7 @@ impl Supervisor {
         if !held.running {
             out.push(Action::Log(Message::StartingService { name: wanted.name.clone(), port: wanted.port }));
         }
+        out.extend(wanted.left_out.iter().cloned().map(Action::Log));
         let key = service.key;
         let mut operations = Vec::new();
         match &held.service {
