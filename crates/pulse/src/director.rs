@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
-use heartbeat::{ChildEnd, Input, Mode, Output};
+use heartbeat::{ChildEnd, DeactivateReason, Input, Mode, Output};
 use lvs_cf::Config;
 use system::child::{Exit, Pid};
 use system::vip::Addresses;
@@ -43,14 +43,17 @@ impl Director {
     }
 
     /// Stops being active. The addresses go first and at once; lvs takes the table down on its own time.
-    fn deactivate(&mut self, now: Duration) {
+    fn deactivate(&mut self, now: Duration, reason: DeactivateReason) {
         self.vips.fall_silent();
         if std::mem::take(&mut self.active) {
             self.vips.withdraw(&self.config);
         }
         self.lvs.stop(now);
         hooks::run(self.config.inactive_cmd.as_ref());
-        sync::set_role(&self.config, sync::Role::Backup);
+        match reason {
+            DeactivateReason::Terminating => sync::stop(&self.config),
+            _ => sync::set_role(&self.config, sync::Role::Backup),
+        }
     }
 }
 
@@ -72,8 +75,8 @@ impl Effects for Director {
                     answers.push(not_started(&error));
                 }
             }
-            Output::Deactivate(_) => {
-                self.deactivate(now);
+            Output::Deactivate(reason) => {
+                self.deactivate(now, *reason);
                 answers.push(Input::Deactivated);
             }
             // lvs fills the table while the addresses are still elsewhere.

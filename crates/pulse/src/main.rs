@@ -151,7 +151,8 @@ fn load(request: &Request) -> Result<Config, Stop> {
 fn find_role(config: &Config, addresses: &mut Addresses) -> Result<Pair, Stop> {
     let (links, held) = addresses.survey().map_err(|error| Stop::error(format!("pulse: {error}")))?;
     for name in pair::without_address(&links, &held) {
-        log::debug!("SIOCGIFADDR failed: {name} has no address");
+        log::debug!("{name} has no address");
+        log::info!("SIOCGIFADDR failed: Cannot assign requested address");
     }
     Pair::of(config, &held).map_err(|reason| Stop::error(format!("pulse: {reason}")))
 }

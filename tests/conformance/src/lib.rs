@@ -6,7 +6,9 @@
 pub mod differences;
 pub mod lvs;
 pub mod options;
+pub mod peer;
 pub mod program;
+pub mod pulse;
 pub mod rows;
 pub mod sandbox;
 pub mod streams;
