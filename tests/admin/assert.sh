@@ -52,3 +52,13 @@ finish() {
 built() {
     ls -t "$SRC/target/release/$1" "$SRC/target/debug/$1" 2> /dev/null | head -1
 }
+
+# until_so SECONDS COMMAND...   waits for a condition
+until_so() {
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ "$SECONDS" -lt "$end" ] || return 1
+        sleep 0.1
+    done
+}
