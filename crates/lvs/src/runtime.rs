@@ -63,7 +63,8 @@ pub fn run(lvs: Lvs, started: impl FnOnce()) -> io::Result<()> {
         poller.register(LIFELINE, lifeline.as_fd(), Interest::Read);
     }
     let nannies = Nannies::default();
-    let mut runtime = Runtime { lvs, nannies, poller, starts: VecDeque::new(), leaving: false };
+    let mut runtime =
+        Runtime { lvs, nannies, poller, starts: VecDeque::new(), at_once: false, leaving: false };
     runtime.run(started)
 }
 
@@ -73,6 +74,9 @@ struct Runtime {
     poller: Poller,
     /// Nannies to be started.
     starts: VecDeque<Start>,
+    /// Nannies are started where the original starts them: after their service, before the next one. That counts
+    /// with a program for the table; the kernel is quick enough to have all services first.
+    at_once: bool,
     leaving: bool,
 }
 
@@ -81,6 +85,7 @@ impl Runtime {
         let wanted = Wanted::of(&self.lvs.config, self.lvs.style).mark_foreign_monitors();
         // A program shows no table: it is cleared and built anew.
         let current = self.lvs.backend.table().ok();
+        self.at_once = current.is_none();
         let mut actions = Vec::new();
         let mut supervisor = Supervisor::start(wanted, current.as_ref(), &mut actions);
         drop(current);
@@ -187,6 +192,7 @@ impl Runtime {
         while let Some(action) = queue.pop_front() {
             match action {
                 Action::Log(message) => tell(&message),
+                Action::Start(start) if self.at_once => queue.extend(self.start(supervisor, &start)),
                 Action::Start(start) => self.starts.push_back(start),
                 Action::Stop(id) => self.nannies.stop(id, clock::now(), &mut self.poller),
                 Action::Await(ids) => self.nannies.stop_and_wait(&ids, &mut self.poller),
@@ -218,20 +224,26 @@ impl Runtime {
         }
         for _ in 0..STARTS_PER_TURN {
             let Some(start) = self.starts.pop_front() else { return };
-            if !supervisor.expects(start.id) {
-                continue;
-            }
-            let Start { service, server, .. } = start.clone();
-            match self.nannies.start(&start, &mut self.poller) {
-                Ok(pid) => tell(&Message::NannyStarted { service, server, pid: pid.as_raw() }),
-                Err(error) => {
-                    tell(&Message::NannyNotStarted { service, server, reason: error.to_string() });
-                    let mut actions = Vec::new();
-                    supervisor.nanny_ended(start.id, &mut actions);
-                    self.carry_out(supervisor, actions);
-                }
+            let actions = self.start(supervisor, &start);
+            self.carry_out(supervisor, actions);
+        }
+    }
+
+    /// Starts one nanny, unless it is no longer wanted. What follows if that fails.
+    fn start(&mut self, supervisor: &mut Supervisor, start: &Start) -> Vec<Action> {
+        let mut actions = Vec::new();
+        if !supervisor.expects(start.id) {
+            return actions;
+        }
+        let Start { service, server, .. } = start.clone();
+        match self.nannies.start(start, &mut self.poller) {
+            Ok(pid) => tell(&Message::NannyStarted { service, server, pid: pid.as_raw() }),
+            Err(error) => {
+                tell(&Message::NannyNotStarted { service, server, reason: error.to_string() });
+                supervisor.nanny_ended(start.id, &mut actions);
             }
         }
+        actions
     }
 }
 

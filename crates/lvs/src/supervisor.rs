@@ -252,8 +252,10 @@ impl Supervisor {
         end_nannies(&service.servers, out);
         let mut operations = Vec::new();
         if self.by_program {
-            // The kernel drops a service with its servers; the original took them out one by one.
-            let entries = service.servers.iter().filter_map(|server| server.entry.as_ref());
+            // The kernel drops a service with its servers; the original's nannies took theirs out, but for
+            // quiesced ones.
+            let served = |server: &&Server| server.nanny.is_some() && server.health == Health::Up;
+            let entries = service.servers.iter().filter(served).filter_map(|server| server.entry.as_ref());
             operations.extend(entries.map(|entry| Operation::DeleteDestination(key, entry.key)));
         }
         if !service.refused || self.by_program {
