@@ -1,10 +1,12 @@
 //! A start on a machine that is not clean: no start may assume that the last end was an orderly one.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "helpers of tests may do what tests do")]
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use testbed::{daemon, holds_for, wait_until, Cluster, Forwarding, Probe, NAT_ROUTER, VIP};
+use testbed::{
+    daemon, holds_for, wait_until, Cluster, Conversation, Forwarding, Probe, Virtual, NAT_ROUTER, VIP,
+};
 
 const LIMIT: Duration = Duration::from_secs(10);
 
@@ -107,4 +109,55 @@ fn wait_until_pid(cluster: &Cluster, written: &dyn Fn() -> String) -> i32 {
     };
     wait_until(LIMIT, "the pid file names pulse", || is_pulse().is_some());
     is_pulse().expect("a pid")
+}
+
+/// The only director dies as a whole and comes back to a changed file. Nobody takes over meanwhile.
+#[test]
+fn a_lone_director_comes_back_to_a_changed_file() {
+    let mut cluster = Cluster::builder(Forwarding::Nat).real_servers(2).build();
+    let second = Ipv4Addr::new(10, 0, 0, 61);
+    let real = cluster.real_servers[0].address;
+    cluster.config.virtuals.push(
+        Virtual::new("old")
+            .with("address", format!("{second} eth0:2"))
+            .with("vip_nmask", "255.255.255.0")
+            .with("port", 80)
+            .with_server("real1", real, 1),
+    );
+    cluster.configure();
+    cluster.a.start(&["--forceactive"]);
+    let complete = |cluster: &Cluster, service: &str, servers: usize| {
+        cluster.a.ipvs().service(service).is_some_and(|service| service.destinations.len() == servers)
+    };
+    wait_until(LIMIT, "both services are complete", || {
+        complete(&cluster, "TCP 10.0.0.50:80", 2) && complete(&cluster, "TCP 10.0.0.61:80", 1)
+    });
+    let open = || Conversation::open(&cluster.client, SocketAddrV4::new(VIP, 80)).expect("a connection");
+    let mut conversations = [open(), open()];
+    if conversations[0].ask().expect("an answer") != "real1" {
+        conversations.reverse();
+    }
+    assert_eq!(conversations[0].ask().expect("an answer"), "real1");
+
+    cluster.journal().step("kill -9 everything on a");
+    cluster.a.host.kill_all();
+    cluster.config.virtuals.pop();
+    cluster.config.virtual_server("web").remove_server("real2");
+    cluster.configure();
+    let started = cluster.journal().now();
+    cluster.a.start(&[]);
+    cluster.a.wait_for_log(started, "partner dead: activating lvs", LIMIT);
+    wait_until(LIMIT, "the state is what the file says", || {
+        cluster.a.holds(VIP)
+            && !cluster.a.holds(second)
+            && cluster.a.ipvs().services.len() == 1
+            && complete(&cluster, "TCP 10.0.0.50:80", 1)
+    });
+    let now = cluster.journal().now();
+    // The guest takes its time to execute a program; the promise is about what pulse does once it runs.
+    let running = cluster.journal().find("a", started, "STARTING PULSE").expect("it says so").at;
+    let right = now - running;
+    println!("right {right:?} after pulse ran (deadtime 3 s), {:?} after its start", now - started);
+    assert!(right <= Duration::from_millis(3300), "{right:?}");
+    assert_eq!(conversations[0].ask().expect("the connection to what stayed survives"), "real1");
 }
