@@ -99,6 +99,14 @@ impl Stage {
                 self.sandbox.script("monitor", &MONITOR.replace("NANNY \"$@\"", &self.fill(&monitor)));
             }
             "semaphore" => self.semaphore = Some(self.semaphore()),
+            "bad-semaphore" => fs::create_dir("/dev/shm/sem.lvs").unwrap(),
+            "read-only-run" => self.sandbox.make_run_read_only(),
+            // Before openlog(3): under the name of the program's file.
+            "early-log" => {
+                let program = Program::Lvsd.path();
+                let name = program.file_name().unwrap().to_str().unwrap();
+                self.streams.expect(name, &lines)?;
+            }
             "posted" => self.posted()?,
             "run" => self.run(&words),
             "pause" => std::thread::sleep(Duration::from_secs_f64(words.parse().unwrap())),

@@ -56,6 +56,15 @@ impl Sandbox {
         path
     }
 
+    /// Nothing can be written to `/run` any more.
+    ///
+    /// # Panics
+    /// If that is not allowed.
+    pub fn make_run_read_only(&self) {
+        let nothing = None::<&str>;
+        mount(nothing, "/run", nothing, MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY, nothing).unwrap();
+    }
+
     /// The processes in here, with their command lines. Zombies have none and are left out.
     #[must_use]
     pub fn processes(&self) -> Vec<(Pid, Vec<String>)> {
