@@ -6,6 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use heartbeat::{ChildEnd, DeactivateReason, Input, Mode, Output};
+use ipvs::Operation;
 use lvs_cf::Config;
 use system::child::{Exit, Pid};
 use system::vip::Addresses;
@@ -23,28 +24,31 @@ pub struct Director {
     vips: Vips,
     lvs: Controller,
     active: bool,
+    /// The sync daemon has yet to hear that this node is active: the announcements go first.
+    sync_due: bool,
 }
 
 impl Director {
     /// A node that is not active.
     pub fn new(config: Config, addresses: Addresses, lvs: Program) -> Self {
-        Self { config, vips: Vips::new(addresses, Mode::Lvs), lvs: Controller::new(lvs), active: false }
+        let (vips, lvs) = (Vips::new(addresses, Mode::Lvs), Controller::new(lvs));
+        Self { config, vips, lvs, active: false, sync_due: false }
     }
 
     /// Becomes active. lvs starts first: while it fills the table, the addresses come up.
-    fn activate(&mut self, now: Duration) -> io::Result<()> {
+    fn activate(&mut self) -> io::Result<()> {
         hooks::run(self.config.active_cmd.as_ref());
         let lvs = self.lvs.start();
         self.active = true;
         self.vips.raise(&self.config);
-        self.vips.announce(now);
-        sync::set_role(&self.config, sync::Role::Master);
+        self.sync_due = true;
         lvs
     }
 
     /// Stops being active. The addresses go first and at once; lvs takes the table down on its own time.
     fn deactivate(&mut self, now: Duration, reason: DeactivateReason) {
         self.vips.fall_silent();
+        self.sync_due = false;
         if std::mem::take(&mut self.active) {
             self.vips.withdraw(&self.config);
         }
@@ -53,6 +57,23 @@ impl Director {
         match reason {
             DeactivateReason::Terminating => sync::stop(&self.config),
             _ => sync::set_role(&self.config, sync::Role::Backup),
+        }
+    }
+
+    /// lvs is the only writer of the table, but one that was killed leaves it as it was, and its nannies do not
+    /// touch it. A program given as `ipvsadm` is left alone: there the nannies' entries were never ours.
+    fn clear_table(&self) {
+        if self.config.ipvsadm.as_bytes() != system::ipvs::STANDARD_PROGRAM.as_bytes() {
+            return;
+        }
+        let flushed = system::ipvs::backend(self.config.ipvsadm.as_os_str())
+            .map_err(|error| error.to_string())
+            .map(|mut backend| backend.apply(&[Operation::Flush]));
+        match flushed {
+            Ok(results) => {
+                results.into_iter().filter_map(Result::err).for_each(|error| log::info!("{error}"))
+            }
+            Err(error) => log::info!("cannot clear the IPVS table: {error}"),
         }
     }
 }
@@ -69,7 +90,7 @@ impl Effects for Director {
     fn perform(&mut self, now: Duration, output: &Output, answers: &mut Answers) {
         match output {
             Output::Activate(_) => {
-                let lvs = self.activate(now);
+                let lvs = self.activate();
                 answers.push(Input::Activated);
                 if let Err(error) = lvs {
                     answers.push(not_started(&error));
@@ -86,7 +107,12 @@ impl Effects for Director {
                 }
             }
             Output::Unprepare => self.lvs.stop(now),
-            Output::Announce => self.vips.announce(now),
+            Output::Announce => {
+                self.vips.announce(now);
+                if std::mem::take(&mut self.sync_due) {
+                    sync::set_role(&self.config, sync::Role::Master);
+                }
+            }
             Output::RunActiveCommand => hooks::run(self.config.active_cmd.as_ref()),
             // The runtime's, and those of `service = fos`.
             Output::Send { .. } | Output::Log(_) | Output::Exit => {}
@@ -99,6 +125,9 @@ impl Effects for Director {
             Ok(Ended::Stranger) => return false,
             Ok(Ended::Expected) => {}
             Ok(Ended::Unexpected) => {
+                if matches!(exit, Exit::Signal(_)) {
+                    self.clear_table();
+                }
                 answers.push(Input::ChildEnded { pid: pid.as_raw(), end: runtime::end(exit) })
             }
             Err(error) => answers.push(not_started(&error)),
