@@ -108,10 +108,12 @@ impl Director {
     /// The power goes: cables dead, all processes gone at once. Addresses and IPVS table are left over for
     /// the next start, which a real machine would not have.
     pub fn crash(&mut self, network: &Network) {
+        self.host.journal().step(&format!("power cut on {}: kill -9 everything", self.name()));
+        // Frozen first: a heartbeat sent into a dead cable would wait in the kernel and leave when it is back.
+        self.host.freeze_all();
         for device in ["eth0", "eth1"] {
             network.unplug(&self.host, device);
         }
-        self.host.journal().step(&format!("kill -9 everything on {}", self.name()));
         self.host.kill_all();
         self.pulse = None;
     }

@@ -6,9 +6,8 @@ use std::net::Ipv4Addr;
 use std::os::unix::fs::MetadataExt;
 use std::panic::{catch_unwind, resume_unwind, AssertUnwindSafe};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::{self, Sender};
-use std::sync::Mutex;
 use std::thread::{self, JoinHandle};
 
 use nix::mount::{mount, MsFlags};
@@ -29,8 +28,6 @@ pub struct Host {
     namespace: String,
     journal: Journal,
     worker: Option<(Sender<Job>, JoinHandle<()>)>,
-    /// Programs by which the testbed itself watches the host: no processes of the machine.
-    observers: Mutex<Vec<Pid>>,
 }
 
 impl Host {
@@ -53,7 +50,6 @@ impl Host {
             namespace: namespace.to_owned(),
             journal: journal.clone(),
             worker: Some((jobs, worker)),
-            observers: Mutex::default(),
         };
         host.exec("ip link set lo up");
         // No duplicate address detection and no router solicitations between the frames that matter.
@@ -145,17 +141,6 @@ impl Host {
         self.run(move || Process::start(command, &name, &journal))
     }
 
-    /// Starts a program that watches the host from inside and outlives its crash; its output can be read.
-    pub(crate) fn observe(&self, program: &'static str, arguments: &'static [&'static str]) -> Child {
-        let child = self.run(move || {
-            let mut command = Command::new(program);
-            command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
-            command.spawn().unwrap_or_else(|error| panic!("{program}: {error}"))
-        });
-        self.observers.lock().unwrap().push(Pid::from_raw(child.id() as i32));
-        child
-    }
-
     /// Adds an address to a device.
     pub fn add_address(&self, device: &str, address: Ipv4Addr, prefix: u8) {
         self.exec(&format!("ip addr add {address}/{prefix} dev {device}"));
@@ -171,8 +156,7 @@ impl Host {
         };
         let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
         let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-        let observers = self.observers.lock().unwrap();
-        pids.filter(lives_here).map(Pid::from_raw).filter(|pid| !observers.contains(pid)).collect()
+        pids.filter(lives_here).map(Pid::from_raw).collect()
     }
 
     /// The processes of the host whose name (`/proc/PID/comm`) is `name`.
@@ -183,13 +167,21 @@ impl Host {
         self.processes().into_iter().filter(is_named).collect()
     }
 
+    /// Stops every process of the host where it is.
+    pub fn freeze_all(&self) {
+        self.signal_all(Signal::SIGSTOP);
+    }
+
     /// Kills every process of the host without warning, as a power cut does.
     pub fn kill_all(&self) {
         // First all of them stop, so that none reacts to the death of another.
-        for signal in [Signal::SIGSTOP, Signal::SIGKILL] {
-            for pid in self.processes() {
-                let _ = kill(pid, signal);
-            }
+        self.freeze_all();
+        self.signal_all(Signal::SIGKILL);
+    }
+
+    fn signal_all(&self, signal: Signal) {
+        for pid in self.processes() {
+            let _ = kill(pid, signal);
         }
     }
 }

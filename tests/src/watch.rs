@@ -1,13 +1,14 @@
-//! Who holds an address, and when: `ip monitor` on each director.
+//! Who holds an address, and when: `ip monitor` over the directors' namespaces.
 
+use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
 use std::net::Ipv4Addr;
-use std::process::Child;
+use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use crate::host::Host;
+use crate::host::{succeed, Host};
 use crate::truth::addresses;
 
 /// A change: a host got the address or lost it.
@@ -21,26 +22,30 @@ pub struct Holding {
     pub holds: bool,
 }
 
-/// Records every change of one address on some hosts.
+/// Records every change of one address on some hosts. One monitor sees them all, so that their order is the
+/// kernel's and not that in which observers happened to run.
 #[derive(Debug)]
 pub struct VipWatch {
     changes: Arc<Mutex<Vec<Holding>>>,
-    monitors: Vec<Child>,
+    monitor: Child,
 }
 
 impl VipWatch {
     /// Watches `address` on `hosts` from now on.
     pub fn start(address: Ipv4Addr, hosts: &[&Host]) -> VipWatch {
         let changes = Arc::new(Mutex::new(Vec::new()));
-        let monitors = hosts.iter().map(|host| monitor(address, host, &changes)).collect();
-        VipWatch { changes, monitors }
+        let monitor = monitor(address, hosts, &changes);
+        for host in hosts {
+            let holds = addresses(host).iter().any(|(_, held)| *held == address);
+            let first = Holding { at: host.journal().now(), host: host.name().to_owned(), holds };
+            changes.lock().unwrap().push(first);
+        }
+        VipWatch { changes, monitor }
     }
 
-    /// The changes so far; the first of each host is what it had at the start.
+    /// The changes so far, in order; the first of each host is what it had at the start.
     pub fn changes(&self) -> Vec<Holding> {
-        let mut changes = self.changes.lock().unwrap().clone();
-        changes.sort_by_key(|change| change.at);
-        changes
+        self.changes.lock().unwrap().clone()
     }
 
     /// The time during which more than one host had the address, and the time during which none had it
@@ -52,28 +57,48 @@ impl VipWatch {
 
 impl Drop for VipWatch {
     fn drop(&mut self) {
-        for monitor in &mut self.monitors {
-            let _ = monitor.kill();
-            let _ = monitor.wait();
-        }
+        let _ = self.monitor.kill();
+        let _ = self.monitor.wait();
     }
 }
 
-fn monitor(address: Ipv4Addr, host: &Host, changes: &Arc<Mutex<Vec<Holding>>>) -> Child {
-    let mut child = host.observe("ip", &["-o", "-4", "monitor", "address"]);
-    let (name, journal, record) = (host.name().to_owned(), host.journal().clone(), changes.clone());
+fn monitor(address: Ipv4Addr, hosts: &[&Host], changes: &Arc<Mutex<Vec<Holding>>>) -> Child {
+    let names: BTreeMap<String, String> =
+        hosts.iter().map(|host| (namespace_number(host), host.name().to_owned())).collect();
+    let mut child = Command::new("ip")
+        .args(["-o", "-4", "monitor", "all-nsid", "address"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("ip can be started");
+    let (journal, record) = (hosts[0].journal().clone(), changes.clone());
     let output = BufReader::new(child.stdout.take().expect("a pipe"));
     let needle = format!(" inet {address}/");
     thread::spawn(move || {
         for line in output.lines().map_while(Result::ok).filter(|line| line.contains(&needle)) {
-            let holds = !line.starts_with("Deleted");
-            record.lock().unwrap().push(Holding { at: journal.now(), host: name.clone(), holds });
+            let at = journal.now();
+            // `[nsid 3]Deleted 2: eth0    inet 10.0.0.50/24 …`
+            let Some((number, change)) = line.strip_prefix("[nsid ").and_then(|rest| rest.split_once(']'))
+            else {
+                continue;
+            };
+            if let Some(host) = names.get(number) {
+                let holds = !change.trim_start().starts_with("Deleted");
+                record.lock().unwrap().push(Holding { at, host: host.clone(), holds });
+            }
         }
     });
-    let holds = addresses(host).iter().any(|(_, held)| *held == address);
-    let at = host.journal().now();
-    changes.lock().unwrap().push(Holding { at, host: host.name().to_owned(), holds });
     child
+}
+
+/// The number by which a monitor in this process's namespace knows the host's.
+fn namespace_number(host: &Host) -> String {
+    // Fails if it has a number already.
+    let _ = Command::new("ip").args(["netns", "set", host.namespace(), "auto"]).output();
+    let listing = succeed(Command::new("ip").args(["netns", "list"]));
+    let prefix = format!("{} (id: ", host.namespace());
+    let number = listing.lines().find_map(|line| line.strip_prefix(&prefix)?.strip_suffix(')'));
+    number.unwrap_or_else(|| panic!("no number for {}: {listing}", host.namespace())).to_owned()
 }
 
 fn summarise(changes: &[Holding], now: Duration) -> (Duration, Duration) {

@@ -56,10 +56,8 @@ fn a_thousand_vips_move_at_once() {
         announced().len() == 1000
     });
     let last = announced().into_values().max().expect("announcements");
-    let activated = cluster.journal().find("b", stopped, "activating lvs").expect("b says so").at;
-    let (decision, announcement) = (activated - stopped, last - stopped);
-    println!("1000 VIPs: stop of a to b active {decision:?}, to all VIPs announced {announcement:?}");
-    assert!(last - activated < Duration::from_secs(2), "all within two seconds of the decision");
+    println!("1000 VIPs: all announced {:?} after the order to stop", last - stopped);
+    assert!(last - stopped < Duration::from_secs(3), "all within three seconds");
 }
 
 #[test]
