@@ -107,8 +107,9 @@ fn serve(
     let start =
         Start { force_active: request.force_active, prepare: system::sibling::is_beside(&request.lvs) };
     let settings = settings::of(&config, &pair, start);
-    tell(&Message::Starting(settings.role));
+    // Before anybody can know that we run, and signal us.
     let signals = handlers()?;
+    tell(&Message::Starting(settings.role));
     // Made after the sockets: when this process is killed, the kernel closes the heartbeat port before lvs or fos sees
     // the end of the lifeline and says goodbye from the same port.
     let (reader, _lifeline) = system::child::pipe()?;

@@ -5,8 +5,11 @@ use nix::sys::socket::{recvfrom, socket, AddressFamily, LinkAddr, SockFlag, Sock
 use std::fs::File;
 use std::net::{Ipv4Addr, SocketAddrV4, UdpSocket};
 use std::os::fd::{AsRawFd, OwnedFd};
+use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::sandbox::run;
+use crate::streams::PATIENCE;
 
 /// The words of the wire, by the names that rows use.
 const WORDS: [(&str, u32); 7] = [
@@ -27,6 +30,7 @@ const STRANGER: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 9);
 /// The partner.
 pub struct Peer {
     heartbeats: UdpSocket,
+    private: UdpSocket,
     other_port: UdpSocket,
     stranger: UdpSocket,
     frames: OwnedFd,
@@ -48,14 +52,16 @@ impl Peer {
         let (process, number) = (std::process::id(), network.as_raw_fd());
         run(&format!("ip link add eth0 type veth peer name far netns /proc/{process}/fd/{number}"));
         run(&format!("ip addr add {node}/24 dev eth0"));
+        run(&format!("ip addr add {}/24 dev eth0", private(node)));
         run("ip link set eth0 up");
 
         setns(&network, CloneFlags::CLONE_NEWNET).unwrap();
-        for address in [partner, STRANGER] {
+        for address in [partner, private(partner), STRANGER] {
             run(&format!("ip addr add {address}/24 dev far"));
         }
         run("ip link set lo up");
         run("ip link set far up");
+        await_carrier("far");
         let bind = |address: Ipv4Addr, port: u16| {
             let socket = UdpSocket::bind((address, port)).unwrap();
             socket.set_nonblocking(true).unwrap();
@@ -65,6 +71,7 @@ impl Peer {
         let frames = socket(AddressFamily::Packet, SockType::Raw, flags, all).unwrap();
         let peer = Self {
             heartbeats: bind(partner, PORT),
+            private: bind(private(partner), PORT),
             other_port: bind(partner, PORT + 1),
             stranger: bind(STRANGER, PORT),
             frames,
@@ -72,20 +79,26 @@ impl Peer {
             network,
         };
         setns(&home, CloneFlags::CLONE_NEWNET).unwrap();
+        await_carrier("eth0");
         peer
     }
 
-    /// Sends `WORD`, `swapped WORD` or `raw HEX`, all after `from stranger` or `from other-port`, if given.
+    /// Sends `WORD`, `swapped WORD` or `raw HEX`, all after `from stranger`, `from other-port` or `from private`,
+    /// if given. What comes from the private address goes to the node's private one.
     ///
     /// # Panics
     /// If the words make no sense.
     pub fn send(&self, words: &str) {
-        let (socket, what) =
-            match (words.strip_prefix("from stranger "), words.strip_prefix("from other-port ")) {
-                (Some(what), _) => (&self.stranger, what),
-                (_, Some(what)) => (&self.other_port, what),
-                _ => (&self.heartbeats, words),
-            };
+        let public = self.node;
+        let private = SocketAddrV4::new(private(*self.node.ip()), PORT);
+        let ways = [
+            ("from stranger ", &self.stranger, public),
+            ("from other-port ", &self.other_port, public),
+            ("from private ", &self.private, private),
+            ("", &self.heartbeats, public),
+        ];
+        let way = |(prefix, socket, node)| Some((words.strip_prefix(prefix)?, socket, node));
+        let (what, socket, node): (_, &UdpSocket, _) = ways.into_iter().find_map(way).unwrap();
         let value = |name: &str| WORDS.iter().find(|(known, _)| *known == name).expect("a word").1;
         let bytes = if let Some(hex) = what.strip_prefix("raw ") {
             hex.split(' ').map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
@@ -94,15 +107,16 @@ impl Peer {
         } else {
             value(what).to_ne_bytes().to_vec()
         };
-        socket.send_to(&bytes, self.node).unwrap();
+        socket.send_to(&bytes, node).unwrap();
     }
 
     /// The names of the heartbeats that have arrived, equal ones in a row once.
     #[must_use]
-    pub fn heard(&self) -> Vec<String> {
+    pub fn heard(&self, on_private: bool) -> Vec<String> {
+        let socket = if on_private { &self.private } else { &self.heartbeats };
         let mut heard: Vec<String> = Vec::new();
         let mut buffer = [0; 64];
-        while let Ok((length, _)) = self.heartbeats.recv_from(&mut buffer) {
+        while let Ok((length, _)) = socket.recv_from(&mut buffer) {
             let name = name(&buffer[..length]);
             if heard.last() != Some(&name) {
                 heard.push(name);
@@ -135,7 +149,32 @@ impl Peer {
         let home = File::open("/proc/thread-self/ns/net").unwrap();
         setns(&self.network, CloneFlags::CLONE_NEWNET).unwrap();
         run(&format!("ip link set far {state}"));
+        if state == "up" {
+            await_carrier("far");
+        }
         setns(&home, CloneFlags::CLONE_NEWNET).unwrap();
+        if state == "up" {
+            await_carrier("eth0");
+        }
+    }
+}
+
+/// The address on the second path.
+fn private(public: Ipv4Addr) -> Ipv4Addr {
+    let [a, b, _, d] = public.octets();
+    Ipv4Addr::new(a, b, 1, d)
+}
+
+/// The kernel takes its time to notice a carrier; until then what is sent is lost.
+fn await_carrier(device: &str) {
+    let up = || {
+        let output = Command::new("ip").args(["-o", "link", "show", device]).output().unwrap();
+        String::from_utf8_lossy(&output.stdout).contains("state UP")
+    };
+    let deadline = Instant::now() + PATIENCE;
+    while !up() {
+        assert!(Instant::now() < deadline, "{device} gets no carrier");
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

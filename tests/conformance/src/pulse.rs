@@ -22,6 +22,9 @@ const VIRTUAL: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 100);
 /// How late an `at` may be.
 const LATE: Duration = Duration::from_millis(900);
 
+/// What is expected line by line.
+const STREAMS: &[&str] = &["pulse", "lvsd", "lvs", "call", "active", "inactive", "stderr"];
+
 /// Notes its arguments and its end. USR1 makes it exit with 3.
 const LVSD: &str = r#"
 echo "lvsd: $*" >> "$0.log"
@@ -83,7 +86,9 @@ impl Stage {
             "more-cards" => run("ip link add eth1 type veth peer name eth2"),
             "at" => self.at(words.parse().unwrap())?,
             "send" => self.peer().send(&words),
-            "heard" => self.heard(&words)?,
+            "heard" => self.heard(&words, false)?,
+            "heard-private" => self.heard(&words, true)?,
+            "pause" => std::thread::sleep(Duration::from_secs_f64(words.parse().unwrap())),
             "announced" => self.announced()?,
             "plug" => self.peer().plug(&words),
             "holds" => self.holds(true)?,
@@ -96,7 +101,7 @@ impl Stage {
             "exit" => self.exit(&words)?,
             "detached" => self.detached()?,
             "log" => self.streams.expect("pulse", expected)?,
-            stream @ ("lvsd" | "call" | "active" | "inactive" | "stderr") => {
+            stream @ ("lvsd" | "lvs" | "call" | "active" | "inactive" | "stderr") => {
                 self.streams.expect(stream, expected)?
             }
             verb => panic!("line {}: no such step: {verb}", step.line),
@@ -106,7 +111,7 @@ impl Stage {
 
     /// Everything that was done has been expected.
     fn end(mut self) -> Result<(), String> {
-        let rest = self.streams.rest(&["pulse", "lvsd", "call", "active", "inactive", "stderr"]);
+        let rest = self.streams.rest(STREAMS);
         match rest.is_empty() {
             true => Ok(()),
             false => Err(format!("nobody expected\n  {}", rest.join("\n  "))),
@@ -114,7 +119,7 @@ impl Stage {
     }
 
     fn context(&mut self) -> String {
-        let rest = self.streams.rest(&["pulse", "lvsd", "call", "active", "inactive", "stderr", "other"]);
+        let rest = self.streams.rest(&[STREAMS, &["other"]].concat());
         let at = self.started.elapsed().as_secs_f32();
         let rest: String = rest.iter().map(|line| format!("\n  also seen: {line}")).collect();
         format!(" (at {at:.1}){rest}")
@@ -157,8 +162,8 @@ impl Stage {
         Ok(())
     }
 
-    fn heard(&self, words: &str) -> Result<(), String> {
-        let heard = self.peer().heard().join(" ");
+    fn heard(&self, words: &str, on_private: bool) -> Result<(), String> {
+        let heard = self.peer().heard(on_private).join(" ");
         (heard == words).then_some(()).ok_or_else(|| format!("heard {heard:?} instead of {words:?}"))
     }
 
@@ -179,7 +184,7 @@ impl Stage {
 
     /// Nothing has happened that was not expected.
     fn quiet(&mut self) -> Result<(), String> {
-        let rest = self.streams.rest(&["pulse", "lvsd", "call", "active", "inactive", "stderr"]);
+        let rest = self.streams.rest(STREAMS);
         rest.is_empty().then_some(()).ok_or_else(|| "not quiet".into())
     }
 
