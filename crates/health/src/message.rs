@@ -128,14 +128,26 @@ pub enum Message {
     OpeningUdp(u16),
     /// Debug: the connection failed at once or later.
     ConnectFailed(Endpoint, String),
+    /// Debug: the connection is asked for.
+    Connecting,
+    /// Debug: nanny waits for the connection.
+    AwaitingConnection,
     /// Debug: the send string goes out.
     Sending(String),
+    /// Debug: nanny waits for the reply.
+    AwaitingReply,
     /// Debug: so many bytes are expected.
     Reading(usize),
+    /// Debug: so many bytes have come.
+    Received(usize),
+    /// Debug: what is expected.
+    Expecting(String),
     /// Debug: the reply so far.
     Got(String),
-    /// Debug: a program is started; its number of arguments and name.
-    Invoking(usize, String),
+    /// Debug: a program's command line has so many words.
+    Arguments(usize),
+    /// Debug: this program is started.
+    Invoking(String),
     /// Debug: what a program printed.
     GotResult(String, Endpoint),
 }
@@ -154,10 +166,16 @@ impl Message {
                 | Self::OpeningTcp(_)
                 | Self::OpeningUdp(_)
                 | Self::ConnectFailed(..)
+                | Self::Connecting
+                | Self::AwaitingConnection
                 | Self::Sending(_)
+                | Self::AwaitingReply
                 | Self::Reading(_)
+                | Self::Received(_)
+                | Self::Expecting(_)
                 | Self::Got(_)
-                | Self::Invoking(..)
+                | Self::Arguments(_)
+                | Self::Invoking(_)
                 | Self::GotResult(..)
         )
     }
@@ -245,10 +263,16 @@ impl Message {
             Self::OpeningTcp(port) => write!(f, "Opening TCP socket to remote service port {port}..."),
             Self::OpeningUdp(port) => write!(f, "Opening UDP socket to remote service port {port}..."),
             Self::ConnectFailed(server, text) => write!(f, "Failed to connect {server} ping socket: {text}"),
+            Self::Connecting => f.write_str("Connecting socket to remote address..."),
+            Self::AwaitingConnection => f.write_str("DEBUG -- Posting CONNECT poll()"),
             Self::Sending(text) => write!(f, "Sending len={}, text=\"{text}\"", text.len()),
+            Self::AwaitingReply => f.write_str("DEBUG -- Posting READ poll()"),
             Self::Reading(length) => write!(f, "Posting READ I/O; expecting {length} character(s)..."),
+            Self::Received(length) => write!(f, "DEBUG -- READ returned {length}"),
+            Self::Expecting(text) => write!(f, "READ expected len={}, text=\"{text}\"", text.len()),
             Self::Got(text) => write!(f, "READ got len={}, text={text}", text.len()),
-            Self::Invoking(count, program) => write!(f, "Found {count} argument(s); Invoking:  {program}"),
+            Self::Arguments(count) => write!(f, "Found {count} argument(s)"),
+            Self::Invoking(program) => write!(f, "Invoking:  {program}"),
             Self::GotResult(text, server) => {
                 write!(f, "Got result ({text}) from command sent to ({server})")
             }

@@ -115,19 +115,21 @@ impl Monitor {
     }
 
     fn checked(&mut self, now: Duration, verdict: Verdict) -> Vec<Output> {
-        let mut outputs = match verdict {
+        let available = verdict == Verdict::Up;
+        self.count += u64::from(available);
+        // What was before anything follows from the verdict, as in the original.
+        let round = Message::Round { available, active: self.is_available(), count: self.count };
+        let mut outputs = vec![Output::Log(round)];
+        outputs.extend(match verdict {
             Verdict::Up => self.success(),
             Verdict::Down => self.failure(),
-        };
-        let (available, active, count) = (verdict == Verdict::Up, self.is_available(), self.count);
-        outputs.push(Output::Log(Message::Round { available, active, count }));
+        });
         self.phase = Phase::Pause(now + self.interval());
         self.adjust(&mut outputs);
         outputs
     }
 
     fn success(&mut self) -> Vec<Output> {
-        self.count += 1;
         if self.is_available() || self.count < self.threshold {
             return Vec::new();
         }

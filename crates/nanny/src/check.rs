@@ -94,10 +94,12 @@ impl Checker {
 
     fn connect(&self, waiter: &mut Waiter) -> Step<TcpStream> {
         let failed = |error: io::Error| Some(Message::ConnectFailed(self.server, errno::text(&error)));
+        debug(|| Message::Connecting);
         let stream = match net_check::tcp_connect(self.address()) {
             Ok(stream) => stream,
             Err(error) => return Ok(Err(failed(error))),
         };
+        debug(|| Message::AwaitingConnection);
         let deadline = clock::now() + self.timeout;
         if !ready(waiter, stream.as_fd(), Interest::Write, deadline)? {
             return Ok(Err(Some(Message::ConnectTimeout(self.server))));
@@ -130,12 +132,13 @@ impl Checker {
         let deadline = clock::now() + self.timeout;
         let length = self.expectation.length().min(buffer.len());
         let mut received = 0;
-        debug(|| Message::Reading(length));
         loop {
+            debug(|| Message::AwaitingReply);
             let in_time = ready(waiter, stream.as_fd(), Interest::Read, deadline)?;
             if !in_time && received == 0 {
                 return Ok(Err(Some(Message::ReadTimeout(self.server))));
             }
+            debug(|| Message::Reading(length - received));
             // An empty expectation asks for no byte, only for the stream to become readable.
             let count = match in_time && length > 0 {
                 true => stream.read(&mut buffer[received..length]),
@@ -143,6 +146,7 @@ impl Checker {
             };
             match count {
                 Ok(count) => {
+                    debug(|| Message::Received(count));
                     received += count;
                     if let Some(outcome) = self.judge(&buffer[..received], count == 0) {
                         return Ok(outcome);
@@ -156,6 +160,9 @@ impl Checker {
 
     /// The verdict on a reply, once there is one.
     fn judge(&self, received: &[u8], ended: bool) -> Option<Result<(), Failure>> {
+        if let Expectation::Prefix(text) = &self.expectation {
+            debug(|| Message::Expecting(lossy(text)));
+        }
         debug(|| Message::Got(lossy(received)));
         let matches = |text: &[u8]| match &self.pattern {
             Some(Ok(regex)) => regex.is_match(text),
@@ -196,6 +203,7 @@ impl Checker {
 
     fn datagram<'a>(&self, waiter: &mut Waiter, socket: &UdpSocket, buffer: &'a mut [u8]) -> Step<&'a [u8]> {
         let deadline = clock::now() + self.timeout;
+        debug(|| Message::AwaitingReply);
         loop {
             if !ready(waiter, socket.as_fd(), Interest::Read, deadline)? {
                 return Ok(Err(Some(Message::ReadTimeout(self.server))));

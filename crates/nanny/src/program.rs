@@ -7,12 +7,11 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStringExt;
 use std::time::Duration;
 
-use health::{Message, ProgramResult};
+use health::ProgramResult;
 use system::child::{self, Exit, Pid, Signal, Spawn, Stream};
 use system::clock;
 use system::poll::{self, Interest};
 
-use crate::debug;
 use crate::wait::{End, Waiter, Woken};
 
 /// How much of a program's output counts, in bytes.
@@ -35,7 +34,6 @@ pub fn run(
     let mut words = words.into_iter().map(OsString::from_vec);
     let Some(program) = words.next() else { return Ok(ProgramResult::Failed) };
     let arguments: Vec<_> = words.collect();
-    debug(|| Message::Invoking(arguments.len() + 1, program.to_string_lossy().into_owned()));
     let spawn = Spawn {
         arguments,
         search_path: true,

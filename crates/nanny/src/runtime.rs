@@ -201,7 +201,13 @@ impl Runtime {
             log(&Message::NoCommand);
             return Ok(Verdict::Down);
         }
+        debug(|| Message::Arguments(words.len()));
+        debug(|| Message::Invoking(String::from_utf8_lossy(&words[0]).into_owned()));
         let result = self.run_program(words)?;
+        if let ProgramResult::Output(output) = &result {
+            let output = output.strip_suffix(b"\n").unwrap_or(output);
+            debug(|| Message::GotResult(String::from_utf8_lossy(output).into_owned(), server));
+        }
         let (verdict, messages) = program_verdict(&result, self.config.service.expect.as_deref(), server);
         messages.iter().for_each(log);
         Ok(verdict)
@@ -215,11 +221,7 @@ impl Runtime {
 
     fn run_program(&mut self, words: Vec<Vec<u8>>) -> Result<ProgramResult, End> {
         let timeout = seconds(self.config.interval);
-        let result = program::run(words, timeout, &mut self.waiter, &mut self.buffer[..])?;
-        if let ProgramResult::Output(output) = &result {
-            debug(|| Message::GotResult(String::from_utf8_lossy(output).into_owned(), self.config.server));
-        }
-        Ok(result)
+        program::run(words, timeout, &mut self.waiter, &mut self.buffer[..])
     }
 }
 

@@ -5,10 +5,10 @@ use nix::sched::{unshare, CloneFlags};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
+use std::io::Write;
 use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 
 /// Devices that programs need.
@@ -51,8 +51,13 @@ impl Sandbox {
     /// If the file cannot be written.
     pub fn script(&self, name: &str, text: &str) -> PathBuf {
         let path = self.directory.join(name);
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-        fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        // Written by another process: while this one had the file open for writing, a fork in another thread could
+        // hold on to it, and the script could not be executed ("Text file busy").
+        let mut writer = Command::new("sh");
+        writer.args(["-c", r#"cat > "$0" && chmod 755 "$0""#]).arg(&path).stdin(Stdio::piped());
+        let mut writer = writer.spawn().unwrap();
+        write!(writer.stdin.take().unwrap(), "#!/bin/sh\n{text}\n").unwrap();
+        assert!(writer.wait().unwrap().success());
         path
     }
 

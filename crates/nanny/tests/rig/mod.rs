@@ -2,8 +2,7 @@
 
 pub mod server;
 
-use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -31,8 +30,13 @@ impl Directory {
     /// Writes an executable shell script; returns its path.
     pub fn script(&self, name: &str, text: &str) -> PathBuf {
         let path = self.0.join(name);
-        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
-        std::fs::set_permissions(&path, PermissionsExt::from_mode(0o755)).unwrap();
+        // Written by another process: while this one had the file open for writing, a fork in another thread could
+        // hold on to it, and the script could not be executed ("Text file busy").
+        let mut writer = Command::new("sh");
+        writer.args(["-c", r#"cat > "$0" && chmod 755 "$0""#]).arg(&path).stdin(Stdio::piped());
+        let mut writer = writer.spawn().unwrap();
+        write!(writer.stdin.take().unwrap(), "#!/bin/sh\n{text}\n").unwrap();
+        assert!(writer.wait().unwrap().success());
         path
     }
 
