@@ -60,8 +60,8 @@ impl Director {
         }
     }
 
-    /// lvs is the only writer of the table, but one that was killed leaves it as it was, and its nannies do not
-    /// touch it. A program given as `ipvsadm` is left alone: there the nannies' entries were never ours.
+    /// lvs is the only writer of the table, but one that was killed leaves its services there; its nannies take the
+    /// real servers out. A program given as `ipvsadm` is left alone: there the nannies' entries were never ours.
     fn clear_table(&self) {
         if self.config.ipvsadm.as_bytes() != system::ipvs::STANDARD_PROGRAM.as_bytes() {
             return;
