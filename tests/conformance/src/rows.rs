@@ -68,7 +68,10 @@ pub fn read(directory: &str) -> Vec<Row> {
     let mut paths: Vec<_> =
         std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
-    parse(&paths.iter().map(|path| std::fs::read_to_string(path).unwrap()).collect::<String>())
+    let rows: Vec<_> = paths.iter().flat_map(|path| parse(&std::fs::read_to_string(path).unwrap())).collect();
+    let ids: std::collections::BTreeSet<_> = rows.iter().map(|row| &row.id).collect();
+    assert_eq!(ids.len(), rows.len(), "two rows of one id");
+    rows
 }
 
 /// Reads the rows of a file.
