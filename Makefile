@@ -11,7 +11,7 @@ export INITDIR ?= $(SYSCONFDIR)/init.d
 export DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build test unit lab-check scenarios demo fmt lint doc man-lint install uninstall deb rpm
+.PHONY: help packages build test unit lab-check scenarios demo fmt lint doc man-lint install uninstall deb rpm bench
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -65,3 +65,8 @@ deb: build ## build the Debian package, in target/packages
 
 rpm: build ## build the RPM package, in target/packages
 	scripts/build-rpm
+
+bench: build ## measure the suite beside keepalived and ipvsadm (ROWS="1 2" for some, SAVE=1 writes docs/benchmarks.*)
+	@scripts/install-packages keepalived
+	cargo build --release -p bench
+	BENCH_SAVE=$(SAVE) BENCH_RUNS=$(RUNS) target/release/bench $(ROWS)

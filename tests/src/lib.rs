@@ -45,4 +45,4 @@ pub use server::Server;
 pub use truth::{addresses, ipvs, require_ipvs, Destination, Service, Table};
 pub use wait::{holds_for, wait_until};
 pub use watch::{Holding, VipWatch};
-pub use wire::{ArpFrame, Heartbeat, WireWatch};
+pub use wire::{Advert, ArpFrame, Heartbeat, WireWatch};

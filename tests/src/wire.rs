@@ -1,5 +1,6 @@
-//! What reaches a host: ARP frames and heartbeats.
+//! What reaches a host: ARP frames, heartbeats, and the advertisements of VRRP peers.
 
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -90,13 +91,36 @@ impl Heartbeat {
     }
 }
 
+/// What a VRRP router says: keepalived's heartbeat.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Advert {
+    /// When it was seen, in the journal's time.
+    pub at: Duration,
+    /// The sender.
+    pub from: Ipv4Addr,
+    /// The sender's priority; 0 says that it leaves.
+    pub priority: u8,
+}
+
+impl Advert {
+    fn parse(at: Duration, frame: &[u8]) -> Option<Advert> {
+        // Ethernet type IPv4, 20 bytes of header, protocol VRRP; an advertisement is type 1 of any version.
+        if frame.len() < 42 || frame[12..15] != [8, 0, 0x45] || frame[23] != 112 || frame[34] & 0x0f != 1 {
+            return None;
+        }
+        let from = Ipv4Addr::new(frame[26], frame[27], frame[28], frame[29]);
+        Some(Advert { at, from, priority: frame[36] })
+    }
+}
+
 #[derive(Debug, Default)]
 struct Seen {
     arp: Vec<ArpFrame>,
     heartbeats: Vec<Heartbeat>,
+    adverts: Vec<Advert>,
 }
 
-/// Records the ARP frames and heartbeats that reach a host.
+/// Records the ARP frames, heartbeats and VRRP advertisements that reach a host.
 #[derive(Debug)]
 pub struct WireWatch {
     seen: Arc<Mutex<Seen>>,
@@ -136,10 +160,27 @@ impl WireWatch {
         self.seen.lock().unwrap().arp.iter().filter(|frame| frame.is_gratuitous()).cloned().collect()
     }
 
+    /// The addresses that were announced without being asked for since `since`, each with its first time.
+    pub fn announced(&self, since: Duration) -> BTreeMap<Ipv4Addr, Duration> {
+        let mut first = BTreeMap::new();
+        for frame in self.seen.lock().unwrap().arp.iter().filter(|frame| frame.at >= since) {
+            if frame.is_gratuitous() {
+                first.entry(frame.sender_address).or_insert(frame.at);
+            }
+        }
+        first
+    }
+
     /// The heartbeats from `address`.
     pub fn heartbeats(&self, address: Ipv4Addr) -> Vec<Heartbeat> {
         let seen = self.seen.lock().unwrap();
         seen.heartbeats.iter().filter(|heartbeat| heartbeat.from == address).cloned().collect()
+    }
+
+    /// The VRRP advertisements from `address`.
+    pub fn adverts(&self, address: Ipv4Addr) -> Vec<Advert> {
+        let seen = self.seen.lock().unwrap();
+        seen.adverts.iter().filter(|advert| advert.from == address).cloned().collect()
     }
 }
 
@@ -157,6 +198,8 @@ fn listen(listener: &OwnedFd, keep_on: &AtomicBool, journal: &Journal, record: &
             record.lock().unwrap().arp.push(frame);
         } else if let Some(heartbeat) = Heartbeat::parse(at, frame) {
             record.lock().unwrap().heartbeats.push(heartbeat);
+        } else if let Some(advert) = Advert::parse(at, frame) {
+            record.lock().unwrap().adverts.push(advert);
         }
     }
 }
@@ -197,5 +240,14 @@ mod tests {
         assert_eq!((parsed.from, parsed.word), (Ipv4Addr::new(10, 0, 0, 1), Heartbeat::RUNNING));
         frame[37] = 28;
         assert_eq!(Heartbeat::parse(Duration::ZERO, &frame), None);
+    }
+    #[test]
+    fn parses_an_advertisement() {
+        let mut frame = vec![1, 0, 0x5e, 0, 0, 18, 2, 0, 0, 0, 0, 1, 8, 0];
+        frame.extend([0x45, 0xc0, 0, 40, 0, 0, 0, 0, 255, 112, 0, 0, 10, 0, 0, 1, 224, 0, 0, 18]);
+        frame.extend([0x21, 51, 150, 1, 0, 1, 0, 0, 10, 0, 0, 50]);
+        let parsed = Advert::parse(Duration::ZERO, &frame).unwrap();
+        assert_eq!((parsed.from, parsed.priority), (Ipv4Addr::new(10, 0, 0, 1), 150));
+        assert_eq!(Advert::parse(Duration::ZERO, &frame[..41]), None);
     }
 }

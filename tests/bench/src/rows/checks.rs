@@ -1,0 +1,99 @@
+//! Rows 7 and 8: what checking costs, and how soon it shows.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::farm::Farm;
+use crate::figure::{Figure, Series};
+use crate::keepalived::Check;
+use crate::meter;
+use crate::pair::Suite;
+
+/// After the start, until checks are all there is.
+const SETTLE: Duration = Duration::from_secs(6);
+const WINDOW: Duration = Duration::from_secs(20);
+
+/// Row 7: processor time of the whole guest (checks, the answers to them, and the kernel between) without what
+/// it needs when nobody checks; and memory.
+pub fn cost(_runs: usize) -> Vec<Figure> {
+    let mut figures = Vec::new();
+    for size in [100, 500, 1000] {
+        let farm = Farm::new(size);
+        thread::sleep(Duration::from_secs(1));
+        let idle = meter::percent(WINDOW / 4);
+        for (check, name) in [(Check::Connect, "connect"), (Check::Http, "send/expect")] {
+            let [ours, peer] =
+                [Suite::Ours, Suite::Keepalived].map(|suite| cost_of(&farm, suite, check, idle));
+            let goal = (size == 1000).then_some(2.0);
+            let cpu = Figure::new(7, format!("checking {size} real servers: {name}"), "% CPU", ours.cpu);
+            figures.push(cpu.beside("keepalived", peer.cpu).at_most(goal));
+            if check == Check::Connect {
+                let what = format!("memory for each of {size} real servers");
+                let memory = Figure::new(7, what, "KiB PSS", ours.memory);
+                figures.push(memory.beside("keepalived", peer.memory).at_most(None));
+            }
+        }
+    }
+    figures
+}
+
+struct Cost {
+    cpu: Series,
+    memory: Series,
+}
+
+fn cost_of(farm: &Farm, suite: Suite, check: Check, idle: f64) -> Cost {
+    let process = farm.serve(suite, check);
+    thread::sleep(SETTLE);
+    let requests = farm.server().requests();
+    let cpu = meter::percent(WINDOW) - idle;
+    let answered = farm.server().requests() - requests;
+    let memory = farm.memory() as f64 / farm.size() as f64;
+    eprintln!("  {suite:?} {check:?} {}: {cpu:.2} %, {memory:.1} KiB, {answered} requests", farm.size());
+    farm.clear();
+    drop(process);
+    Cost { cpu: Series::once(cpu), memory: Series::once(memory) }
+}
+
+/// Real servers that die and return together; each has its own rhythm, so that they are as many samples.
+const SAMPLES: u16 = 20;
+
+/// Row 8: from the death of the servers to each one's removal, and from their return to each one's re-entry.
+pub fn reaction(runs: usize) -> Vec<Figure> {
+    let farm = Farm::new(SAMPLES);
+    let [ours, peer] = [Suite::Ours, Suite::Keepalived].map(|suite| {
+        let process = farm.serve(suite, Check::Http);
+        thread::sleep(SETTLE);
+        let (mut out, mut back) = (Vec::new(), Vec::new());
+        for run in 0..runs {
+            thread::sleep(Duration::from_millis(2000 + 700 * run as u64 % 2000));
+            farm.server().stop();
+            out.extend(follow(&farm, |in_service| SAMPLES as usize - in_service));
+            thread::sleep(Duration::from_millis(3000 + 700 * run as u64 % 2000));
+            farm.server().restart();
+            back.extend(follow(&farm, |in_service| in_service));
+        }
+        farm.clear();
+        drop(process);
+        eprintln!("  {suite:?}: out {out:.0?} back {back:.0?}");
+        (Series::new(out), Series::new(back))
+    });
+    vec![
+        Figure::new(8, "from death to removal, checks every 2 s", "ms", ours.0).beside("keepalived", peer.0),
+        Figure::new(8, "from return to re-entry", "ms", ours.1).beside("keepalived", peer.1),
+    ]
+}
+
+/// Milliseconds until each of the samples was `done`.
+fn follow(farm: &Farm, done: impl Fn(usize) -> usize) -> Vec<f64> {
+    let since = Instant::now();
+    let mut times = Vec::new();
+    while times.len() < usize::from(SAMPLES) {
+        let now_done = done(farm.in_service());
+        let took = 1000.0 * since.elapsed().as_secs_f64();
+        times.resize(times.len().max(now_done), took);
+        assert!(took < 60_000.0, "not all within a minute");
+        thread::sleep(Duration::from_millis(10));
+    }
+    times
+}
