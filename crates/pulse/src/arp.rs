@@ -42,7 +42,7 @@ impl Announcements {
     /// Sends a round that is due.
     pub fn proceed(&mut self, now: Duration) {
         let Some(round) = self.announcer.handle(now) else { return };
-        let frames: Vec<_> = round.targets.iter().flat_map(frames).collect();
+        let frames = frames(round.targets);
         if let Err(error) = send(&mut self.socket, &frames) {
             log::info!("sendto: {error}");
         }
@@ -52,9 +52,11 @@ impl Announcements {
     }
 }
 
-fn frames(target: &Target) -> impl Iterator<Item = (u32, Frame)> {
-    let link = target.ifindex;
-    target.frames().into_iter().map(move |frame| (link, frame))
+/// All addresses in the first form before any in the second: the last of thousands shall not wait for both.
+fn frames(targets: &[Target]) -> Vec<(u32, Frame)> {
+    let forms: Vec<_> = targets.iter().map(|target| (target.ifindex, target.frames())).collect();
+    let form = |form: usize| forms.iter().map(move |(link, frames)| (*link, frames[form]));
+    form(0).chain(form(1)).collect()
 }
 
 /// All frames, whatever becomes of single ones; the first failure is the answer.
@@ -74,4 +76,17 @@ fn targets(vips: &[VirtualAddress], links: &[Link]) -> Vec<Target> {
         Some(Target { ifindex: link.index, address: vip.address, mac: link.mac? })
     };
     vips.iter().filter_map(target).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_address_waits_for_the_second_form_of_another() {
+        let target = |ifindex, last| Target { ifindex, address: [10, 0, 0, last].into(), mac: [2; 6] };
+        let targets = [target(2, 1), target(3, 2)];
+        let [[reply, request], [other_reply, other_request]] = targets.map(|target| target.frames());
+        assert_eq!(frames(&targets), [(2, reply), (3, other_reply), (2, request), (3, other_request)]);
+    }
 }

@@ -57,8 +57,8 @@ impl Vips {
 
     /// Announces all of them again, from the first round.
     pub fn announce(&mut self, now: Duration) {
-        match self.addresses.survey() {
-            Ok((links, _)) => self.announcements.start(now, &self.wanted, &links),
+        match self.addresses.links() {
+            Ok(links) => self.announcements.start(now, &self.wanted, &links),
             Err(error) => log::info!("cannot list the links: {error}"),
         }
     }

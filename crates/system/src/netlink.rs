@@ -11,9 +11,9 @@ use netlink_sys::{Socket, SocketAddr};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeVal;
 
-/// Requests sent before their acknowledgements are read. Each acknowledgement takes up to 1 KiB of the receive
-/// buffer, whose default is 208 KiB.
-const BATCH: usize = 64;
+/// Requests sent before their answers are read. Each answer takes up to 1 KiB of the receive buffer, whose
+/// default is 208 KiB; if all are refused, there is one for each.
+const BATCH: usize = 128;
 
 /// Room for the largest piece of a dump: the kernel makes them 32 KiB at most.
 pub(crate) const BUFFER: usize = 64 * 1024;
@@ -87,8 +87,11 @@ impl Netlink {
         let first = self.sequence.wrapping_add(1);
         let mut bytes = Vec::new();
         let mut answers: Vec<Option<Answer>> = Vec::new();
-        for (flags, request) in requests {
-            self.append(&mut bytes, flags | NLM_F_ACK, request);
+        let mut requests = requests.peekable();
+        while let Some((flags, request)) = requests.next() {
+            // Refusals come unasked. To read a thousand acknowledgements takes longer than to carry out the requests.
+            let acknowledge = if requests.peek().is_none() { NLM_F_ACK } else { 0 };
+            self.append(&mut bytes, flags | acknowledge, request);
             answers.push(None);
         }
         let failure = self.send(&bytes).and_then(|()| self.collect(first, &mut answers)).err();
@@ -96,19 +99,21 @@ impl Netlink {
         answers.into_iter().map(|answer| answer.unwrap_or_else(|| Err(lost()))).collect()
     }
 
-    /// Reads acknowledgements until every request from sequence number `first` on has its own.
+    /// Reads answers to the requests from sequence number `first` on until the last one has its own. The kernel
+    /// answers in order: requests that it has not refused by then are carried out.
     fn collect(&mut self, first: u32, answers: &mut [Option<Answer>]) -> io::Result<()> {
-        let mut open = answers.len();
-        while open > 0 {
+        while answers.last().is_some_and(Option::is_none) {
             for message in self.receive()? {
                 let message = message?;
                 let index = message.sequence_number().wrapping_sub(first) as usize;
                 if message.message_type() == NLMSG_ERROR && index < answers.len() && answers[index].is_none()
                 {
                     answers[index] = Some(acknowledgement(message.payload()));
-                    open -= 1;
                 }
             }
+        }
+        for answer in answers.iter_mut() {
+            answer.get_or_insert(Ok(()));
         }
         Ok(())
     }

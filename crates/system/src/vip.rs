@@ -102,6 +102,15 @@ impl Addresses {
         Ok((self.route.links()?, self.route.addresses()?))
     }
 
+    /// The links of this node, without its addresses, which may be thousands.
+    ///
+    /// # Errors
+    ///
+    /// Those of the netlink socket.
+    pub fn links(&mut self) -> io::Result<Vec<Link>> {
+        self.route.links()
+    }
+
     /// Makes `wanted` the virtual addresses of this node: missing ones are raised, and those that this or a
     /// killed predecessor raised and nobody wants any more are withdrawn. `known` are addresses to be treated
     /// as ours where they sit on their alias, though no record tells: those of lvs.cf.

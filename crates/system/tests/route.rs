@@ -130,6 +130,33 @@ fn refusals_are_told_apart_and_the_rest_is_carried_out() {
 }
 
 #[test]
+fn every_refusal_among_many_is_found_wherever_it_is() {
+    enter_namespace();
+    let [a, _] = cable();
+    let change = |number: usize| match number % 3 {
+        0 => add(a, [10, 0, (number / 256) as u8, number as u8], 32, ""),
+        _ => delete(a, [10, 9, (number / 256) as u8, number as u8], 32),
+    };
+    // Of any number of requests, the last one accepted or refused.
+    for count in [1, 2, 127, 128, 129, 130, 600] {
+        let changes: Vec<_> = (0..count).map(change).collect();
+        let results = RouteSocket::open().unwrap().change(&changes);
+        assert_eq!(results.len(), count);
+        for (number, result) in results.into_iter().enumerate() {
+            let errno = result.err().and_then(|error| error.raw_os_error()).map(Errno::from_raw);
+            let refusal = if number % 3 == 0 { None } else { Some(Errno::EADDRNOTAVAIL) };
+            assert_eq!(errno, refusal, "{number} of {count}");
+        }
+        RouteSocket::open().unwrap().change(
+            &(0..count)
+                .step_by(3)
+                .map(|number| delete(a, [10, 0, (number / 256) as u8, number as u8], 32))
+                .collect::<Vec<_>>(),
+        );
+    }
+}
+
+#[test]
 fn labels_that_ifconfig_could_not_address_are_refused_in_words() {
     enter_namespace();
     let [a, _] = cable();
