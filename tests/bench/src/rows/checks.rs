@@ -55,8 +55,10 @@ fn cost_of(farm: &Farm, suite: Suite, check: Check, idle: f64) -> Cost {
     Cost { cpu: Series::once(cpu), memory: Series::once(memory) }
 }
 
-/// Real servers that die and return together; each has its own rhythm, so that they are as many samples.
+/// Real servers that die and return together.
 const SAMPLES: u16 = 20;
+/// Time between two checks, for both suites.
+const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Row 8: from the death of the servers to each one's removal, and from their return to each one's re-entry.
 pub fn reaction(runs: usize) -> Vec<Figure> {
@@ -65,11 +67,12 @@ pub fn reaction(runs: usize) -> Vec<Figure> {
         let process = farm.serve(suite, Check::Http);
         thread::sleep(SETTLE);
         let (mut out, mut back) = (Vec::new(), Vec::new());
+        let start = Instant::now();
         for run in 0..runs {
-            thread::sleep(Duration::from_millis(2000 + 700 * run as u64 % 2000));
+            wait_for_phase(start, run, runs);
             farm.server().stop();
             out.extend(follow(&farm, |in_service| SAMPLES as usize - in_service));
-            thread::sleep(Duration::from_millis(3000 + 700 * run as u64 % 2000));
+            wait_for_phase(start, run, runs);
             farm.server().restart();
             back.extend(follow(&farm, |in_service| in_service));
         }
@@ -82,6 +85,14 @@ pub fn reaction(runs: usize) -> Vec<Figure> {
         Figure::new(8, "from death to removal, checks every 2 s", "ms", ours.0).beside("keepalived", peer.0),
         Figure::new(8, "from return to re-entry", "ms", ours.1).beside("keepalived", peer.1),
     ]
+}
+
+/// Servers die at all phases of the rhythm of checks alike: where in it a suite checks is not to matter.
+fn wait_for_phase(start: Instant, run: usize, runs: usize) {
+    let phase = INTERVAL * run as u32 / runs as u32;
+    let into = Duration::from_nanos((start.elapsed().as_nanos() % INTERVAL.as_nanos()) as u64);
+    // Not less than one interval, for all to have settled.
+    thread::sleep(INTERVAL + INTERVAL + phase - into);
 }
 
 /// Milliseconds until each of the samples was `done`.
