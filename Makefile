@@ -25,7 +25,7 @@ build: ## build the suite into target/release
 test: packages build unit lab-check scenarios ## run all tests; the scenarios in a kernel with IPVS
 
 unit: ## run the tests that need no IPVS
-	cargo test --workspace --exclude testbed
+	cargo test --workspace --exclude testbed --no-fail-fast
 	cargo test -p testbed --lib
 	tests/admin/run
 
