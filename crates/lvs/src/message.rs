@@ -39,6 +39,10 @@ pub enum Message {
     SorryOn { name: Text, server: std::net::Ipv4Addr },
     /// Monitored servers are back.
     SorryOff { name: Text, up: usize, server: std::net::Ipv4Addr },
+    /// Somebody else has removed services or real servers from the table.
+    Restoring { entries: usize },
+    /// Somebody else has put real servers into the table that are down.
+    Removing { entries: usize },
     /// pulse is gone: this node gives up what the pair owns.
     PulseDied,
     /// What was given up after pulse's death.
@@ -82,6 +86,15 @@ impl fmt::Display for Message {
             }
             Self::SorryOff { name, up, server } => {
                 write!(f, "Virtual Server {name}: {up} real servers; deactivate sorry_server {server}")
+            }
+            Self::Restoring { entries } => {
+                write!(
+                    f,
+                    "{entries} entries of the IPVS table were removed by somebody else; adding them again"
+                )
+            }
+            Self::Removing { entries } => {
+                write!(f, "{entries} real servers that are down were added by somebody else; removing them")
             }
             Self::PulseDied => f.write_str("pulse died! withdrawing virtual addresses and services"),
             Self::Withdrawn { addresses } => {

@@ -4,8 +4,9 @@ use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use ipvs::{Backend, Operation};
+use ipvs::{Backend, ErrorKind, Operation};
 use lvs_cf::Config;
 use system::child;
 use system::clock;
@@ -22,6 +23,14 @@ use crate::wanted::Wanted;
 
 /// Nannies started in one turn of the loop: reports of the first must not wait for the last.
 const STARTS_PER_TURN: usize = 8;
+
+/// How often the table is compared with what it should hold, at most. Reading a large one takes time: no more
+/// than one part in `INSPECTION_SHARE` of it.
+const INSPECTION_PAUSE: Duration = Duration::from_secs(5);
+const INSPECTION_SHARE: u32 = 200;
+
+/// The pause when an operation has shown that somebody else edits the table.
+const HURRIED_PAUSE: Duration = Duration::from_secs(1);
 
 /// The poller's names for what is not a nanny.
 const OURS: usize = 0;
@@ -63,8 +72,9 @@ pub fn run(lvs: Lvs, started: impl FnOnce()) -> io::Result<()> {
         poller.register(LIFELINE, lifeline.as_fd(), Interest::Read);
     }
     let nannies = Nannies::default();
-    let mut runtime =
-        Runtime { lvs, nannies, poller, starts: VecDeque::new(), at_once: false, leaving: false };
+    let inspect_at = Some(clock::now() + INSPECTION_PAUSE);
+    let starts = VecDeque::new();
+    let mut runtime = Runtime { lvs, nannies, poller, starts, at_once: false, inspect_at, leaving: false };
     runtime.run(started)
 }
 
@@ -77,6 +87,8 @@ struct Runtime {
     /// Nannies are started where the original starts them: after their service, before the next one. That counts
     /// with a program for the table; the kernel is quick enough to have all services first.
     at_once: bool,
+    /// When the table is read again; never when it cannot be.
+    inspect_at: Option<Duration>,
     leaving: bool,
 }
 
@@ -99,8 +111,8 @@ impl Runtime {
 
     fn turn(&mut self, supervisor: &mut Supervisor) -> io::Result<()> {
         let timeout = match self.starts.is_empty() {
-            false => Some(std::time::Duration::ZERO),
-            true => self.nannies.next_deadline().map(|due| due.saturating_sub(clock::now())),
+            false => Some(Duration::ZERO),
+            true => self.next_deadline().map(|due| due.saturating_sub(clock::now())),
         };
         let ready: Vec<usize> = self.poller.wait(timeout)?.iter().map(|ready| ready.token).collect();
         let mut actions = Vec::new();
@@ -122,7 +134,29 @@ impl Runtime {
         let mut actions = Vec::new();
         self.nannies.proceed(clock::now(), |id| supervisor.report(id, Report::Silence, &mut actions));
         self.carry_out(supervisor, actions);
+        if !self.leaving && self.inspect_at.is_some_and(|due| clock::now() >= due) {
+            self.inspect(supervisor);
+        }
         Ok(())
+    }
+
+    fn next_deadline(&self) -> Option<Duration> {
+        let inspection = self.inspect_at.filter(|_| !self.leaving);
+        [self.nannies.next_deadline(), inspection].into_iter().flatten().min()
+    }
+
+    /// Puts right what somebody else has done to the table.
+    fn inspect(&mut self, supervisor: &mut Supervisor) {
+        let started = clock::now();
+        let mut actions = Vec::new();
+        match self.lvs.backend.table() {
+            Ok(current) => supervisor.repair(&current, &mut actions),
+            Err(error) if error.kind == ErrorKind::Unsupported => return self.inspect_at = None,
+            Err(error) => log::debug!("{error}"),
+        }
+        let now = clock::now();
+        self.inspect_at = Some(now + INSPECTION_PAUSE.max((now - started) * INSPECTION_SHARE));
+        self.carry_out(supervisor, actions);
     }
 
     /// Pulse moves the addresses to this node when it hears that every service can be served from here.
@@ -182,7 +216,10 @@ impl Runtime {
             return;
         }
         match system::ipvs::backend(config.ipvsadm.as_os_str()) {
-            Ok(backend) => self.lvs.backend = backend,
+            Ok(backend) => {
+                self.lvs.backend = backend;
+                self.inspect_at = Some(clock::now() + INSPECTION_PAUSE);
+            }
             Err(error) => log::info!("no access to the kernel's IPVS table: {error}"),
         }
     }
@@ -196,6 +233,10 @@ impl Runtime {
                 Action::Start(start) => self.starts.push_back(start),
                 Action::Stop(id) => self.nannies.stop(id, clock::now(), &mut self.poller),
                 Action::Await(ids) => self.nannies.stop_and_wait(&ids, &mut self.poller),
+                Action::Inspect => {
+                    let soon = clock::now() + HURRIED_PAUSE;
+                    self.inspect_at = self.inspect_at.map(|due| due.min(soon));
+                }
                 Action::Withdraw => orphan::withdraw(&self.lvs.config),
                 Action::Exit => self.leaving = true,
                 Action::Apply(operations) => {
@@ -211,7 +252,7 @@ impl Runtime {
         let mut actions = Vec::new();
         for (operation, result) in operations.iter().zip(self.lvs.backend.apply(operations)) {
             if let Err(error) = result {
-                supervisor.failed(operation, &error.to_string(), &mut actions);
+                supervisor.failed(operation, &error, &mut actions);
             }
         }
         actions

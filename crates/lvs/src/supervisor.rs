@@ -5,6 +5,7 @@
 //!  nanny's pipe ─────── report ──┤              ├─ Start    a nanny
 //!  SIGCHLD ──────── nanny_ended ─┼─ Supervisor ─┼─ Stop     a nanny
 //!  table ────────────── failed ──┤              ├─ Log      one line
+//!  table, now and then ── repair ┤              ├─ Inspect  the table
 //!  TERM, INT, lost pulse ─ stop ─┘              └─ Withdraw, Exit
 //! ```
 //!
@@ -13,7 +14,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use ipvs::{DestinationKey, Operation, ServiceKey, Table};
+use ipvs::{DestinationKey, Error, Operation, ServiceKey, Table};
 use lvs_cf::Text;
 
 use self::service::{Health, Held, Server, Virtual};
@@ -22,6 +23,7 @@ use crate::message::Message;
 use crate::wanted::{self, Wanted};
 
 mod install;
+mod repair;
 mod service;
 
 /// Names one nanny for as long as lvs runs; never used twice.
@@ -54,6 +56,8 @@ pub enum Action {
     Start(Start),
     /// End a nanny.
     Stop(NannyId),
+    /// Read the table soon, for [`Supervisor::repair`].
+    Inspect,
     /// End nannies one after the other, and wait for each: they may take their servers out of the table.
     Await(Vec<NannyId>),
     /// Take the pair's virtual addresses off this node and tell the partner.
@@ -192,7 +196,10 @@ impl Supervisor {
     }
 
     /// The table refused `operation`.
-    pub fn failed(&mut self, operation: &Operation, reason: &str, out: &mut Vec<Action>) {
+    pub fn failed(&mut self, operation: &Operation, error: &Error, out: &mut Vec<Action>) {
+        if Self::forestalled(operation, &error.kind, out) {
+            return;
+        }
         let message = match operation {
             Operation::SetTimeouts(_) => self.timeouts_failed(),
             Operation::Flush => return,
@@ -205,7 +212,7 @@ impl Supervisor {
             _ => self.command_failed(),
         };
         out.push(Action::Log(message));
-        out.push(Action::Log(Message::Reason { text: reason.to_owned() }));
+        out.push(Action::Log(Message::Reason { text: error.to_string() }));
     }
 
     /// Whether the table is filled: of every service some server is up, or all have been judged.

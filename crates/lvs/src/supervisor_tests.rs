@@ -9,6 +9,8 @@ use crate::command::Style;
 use crate::supervisor::{Action, NannyId, Reason, Report, Supervisor};
 use crate::wanted::Wanted;
 
+mod repair;
+
 struct Nobody;
 
 impl Resolver for Nobody {
@@ -69,6 +71,7 @@ impl World {
                 Action::Apply(operations) => self.apply(&operations),
                 Action::Stop(id) => self.stopped.push(id),
                 Action::Await(ids) => self.stopped.extend(ids),
+                Action::Inspect => self.inspect(),
                 Action::Withdraw => self.log.push("(withdraw)".into()),
                 Action::Exit => self.left = true,
                 Action::Start(start) if self.supervisor.expects(start.id) => {
@@ -83,10 +86,21 @@ impl World {
         for (operation, result) in operations.iter().zip(self.table.apply(operations)) {
             if let Err(error) = result {
                 let mut actions = Vec::new();
-                self.supervisor.failed(operation, &error.to_string(), &mut actions);
+                self.supervisor.failed(operation, &error, &mut actions);
                 self.carry_out(actions);
             }
         }
+    }
+
+    /// The runtime's look at the table, now and then or after [`Action::Inspect`].
+    fn inspect(&mut self) {
+        let current = self.table.table().unwrap();
+        self.act(|supervisor, out| supervisor.repair(&current, out));
+    }
+
+    /// Somebody else edits the table.
+    fn by_hand(&mut self, operation: &Operation) {
+        self.table.table.apply(operation).unwrap();
     }
 
     fn act(&mut self, act: impl FnOnce(&mut Supervisor, &mut Vec<Action>)) {
