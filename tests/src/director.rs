@@ -16,7 +16,7 @@ use crate::truth::{addresses, ipvs, Table};
 use crate::wait::wait_until;
 
 /// Where a director has its configuration.
-const CONFIG: &str = "/etc/sysconfig/ha/lvs.cf";
+pub(crate) const CONFIG: &str = "/etc/sysconfig/ha/lvs.cf";
 
 /// The path of one of the daemons: in the directory `PIRANHA_BIN_DIR`, or in `release` of the target
 /// directory to which the running program belongs.

@@ -93,6 +93,14 @@ impl Host {
         self.run(move || succeed(Command::new(&words[0]).args(&words[1..])))
     }
 
+    /// The same, but whether it fails does not matter.
+    pub fn try_exec(&self, line: &str) {
+        let words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+        self.run(move || {
+            let _ = Command::new(&words[0]).args(&words[1..]).stdin(Stdio::null()).output();
+        });
+    }
+
     /// Runs a batch of `ip` commands (without the word `ip`), which is much faster than one by one.
     pub fn ip(&self, commands: &[String]) {
         let batch = commands.join("\n") + "\n";

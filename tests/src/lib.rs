@@ -19,6 +19,7 @@
 //! the reason; the daemons under test never get this excuse.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout)]
 
+mod chaos;
 mod client;
 mod cluster;
 mod config;
@@ -27,12 +28,14 @@ mod host;
 mod journal;
 mod network;
 mod process;
+mod rng;
 mod server;
 mod truth;
 mod wait;
 mod watch;
 mod wire;
 
+pub use chaos::Chaos;
 pub use client::{Conversation, Outcome, Probe, Prober, Report, Sample};
 pub use cluster::{Cluster, ClusterBuilder, Forwarding, RealServer, CLIENT, NAT_ROUTER, VIP};
 pub use config::{Config, Virtual};

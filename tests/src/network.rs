@@ -110,6 +110,20 @@ impl Network {
         self.switch.exec(&format!("bridge link set dev p{} isolated {state}", self.port(host, device)));
     }
 
+    /// Treats what `device` sends (or what it is sent) as these words of `netem` say, or properly again.
+    pub fn impair(&self, host: &Host, device: &str, sent: bool, how: Option<&str>) {
+        let (at, device) = match sent {
+            true => (host, device.to_owned()),
+            false => (&self.switch, format!("p{}", self.port(host, device))),
+        };
+        match how {
+            Some(how) => {
+                at.exec(&format!("tc qdisc replace dev {device} root netem {how}"));
+            }
+            None => at.try_exec(&format!("tc qdisc del dev {device} root")),
+        }
+    }
+
     fn port(&self, host: &Host, device: &str) -> u32 {
         let key = (host.name().to_owned(), device.to_owned());
         *self.ports.lock().unwrap().get(&key).unwrap_or_else(|| panic!("{} has no {device}", host.name()))

@@ -1,0 +1,167 @@
+//! What can go wrong: drawn from a generator, done to a cluster, and undone.
+
+use std::fmt;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+
+use crate::rng::Rng;
+
+/// One of the directors.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Side {
+    /// The primary.
+    A,
+    /// The backup.
+    B,
+}
+
+/// What is done to lvs.cf before a reload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Damage {
+    /// There is none.
+    Missing,
+    /// A directory of that name: not even root can read it.
+    Unreadable,
+    /// It ends after so many percent of its bytes.
+    Truncated(usize),
+    /// Bytes that mean nothing.
+    Garbage,
+}
+
+/// What is taken out of the IPVS table by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entries {
+    /// All of it.
+    All,
+    /// The service.
+    Service,
+    /// One real server, by its place.
+    Server(usize),
+}
+
+/// Something that goes wrong. What lasts ends with the step.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// A process of the suite gets a signal: the `which`-th (counted round) of this name, if there is any.
+    Signal { side: Side, program: &'static str, which: usize, signal: Signal },
+    /// It is stopped until the step ends.
+    Freeze { side: Side, program: &'static str, which: usize },
+    /// A director's power goes.
+    Crash(Side),
+    /// pulse is stopped as an init script stops it.
+    Stop(Side),
+    /// A cable is pulled.
+    Cut { side: Side, device: &'static str },
+    /// The directors do not hear each other, but everybody else.
+    Partition,
+    /// A link treats what arrives at a director, or what it sends, badly: words of `netem`.
+    Impair { side: Side, device: &'static str, sent: bool, how: &'static str },
+    /// A real server's program ends.
+    ServerDown(usize),
+    /// A real server's program hangs.
+    ServerHangs(usize),
+    /// lvs.cf is damaged, and the director told to read it.
+    Damage { side: Side, damage: Damage },
+    /// Both directors get another lvs.cf: this scheduler, and with or without the last real server.
+    Reload { scheduler: &'static str, all_servers: bool },
+    /// A virtual address is removed by hand, if it is there.
+    RemoveVip(Side),
+    /// Entries of the IPVS table are removed by hand, if they are there.
+    RemoveEntries { side: Side, entries: Entries },
+    /// The wall clock jumps by so many seconds.
+    StepClock(i64),
+    /// No process of the director may open another descriptor; it is told to read lvs.cf.
+    ExhaustDescriptors(Side),
+}
+
+const PROGRAMS: [&str; 3] = ["pulse", "lvs", "nanny"];
+const IMPAIRMENTS: [&str; 5] = [
+    "loss 40%",
+    "delay 150ms 100ms",
+    "corrupt 20%",
+    "duplicate 50%",
+    "delay 40ms reorder 50% 50% loss 10% corrupt 5% duplicate 10%",
+];
+
+impl Fault {
+    /// Draws a fault. What is drawn depends on the generator alone, not on the state of the cluster: the same seed
+    /// gives the same steps.
+    pub fn draw(rng: &mut Rng, servers: usize) -> Fault {
+        let side = rng.pick(&[Side::A, Side::B]);
+        let device = rng.pick(&["eth0", "eth1"]);
+        let (program, which) = (rng.pick(&PROGRAMS), rng.below(servers));
+        match rng.below(20) {
+            0..=3 => {
+                let signal = rng.pick(&[Signal::SIGTERM, Signal::SIGKILL]);
+                Fault::Signal { side, program, which, signal }
+            }
+            4..=5 => Fault::Freeze { side, program, which },
+            6 => Fault::Crash(side),
+            7 => Fault::Stop(side),
+            8 => Fault::Cut { side, device },
+            9 => Fault::Partition,
+            10..=11 => Fault::Impair { side, device, sent: rng.percent(50), how: rng.pick(&IMPAIRMENTS) },
+            12 => Fault::ServerDown(which),
+            13 => Fault::ServerHangs(which),
+            14 => Fault::Damage { side, damage: draw_damage(rng) },
+            15 => Fault::Reload { scheduler: rng.pick(&["rr", "wrr", "wlc"]), all_servers: rng.percent(50) },
+            16 => Fault::RemoveVip(side),
+            17 => {
+                let entries = rng.pick(&[Entries::All, Entries::Service, Entries::Server(which)]);
+                Fault::RemoveEntries { side, entries }
+            }
+            18 => Fault::StepClock(rng.pick(&[-86_400, -5, 5, 3_600, 86_400])),
+            _ => Fault::ExhaustDescriptors(side),
+        }
+    }
+}
+
+fn draw_damage(rng: &mut Rng) -> Damage {
+    let percent = rng.below(100);
+    rng.pick(&[Damage::Missing, Damage::Unreadable, Damage::Truncated(percent), Damage::Garbage])
+}
+
+/// One or two faults at a time, for a while.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// What goes wrong, in this order.
+    pub faults: Vec<Fault>,
+    /// How long that lasts.
+    pub period: Duration,
+    /// How long nobody starts a pulse that has ended.
+    pub unattended: Duration,
+}
+
+impl Step {
+    /// Draws a step.
+    pub fn draw(rng: &mut Rng, servers: usize) -> Step {
+        let count = if rng.percent(40) { 2 } else { 1 };
+        let faults = (0..count).map(|_| Fault::draw(rng, servers)).collect();
+        let period = rng.between(Duration::from_millis(200)..Duration::from_secs(5));
+        let unattended = if rng.percent(50) { Duration::ZERO } else { Duration::from_secs(1) };
+        Step { faults, period, unattended }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let faults: Vec<String> = self.faults.iter().map(|fault| format!("{fault:?}")).collect();
+        write!(f, "{} for {:?}, unattended for {:?}", faults.join(" and "), self.period, self.unattended)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seed_is_a_sequence_of_steps() {
+        let steps = |seed| {
+            let mut rng = Rng::new(seed);
+            (0..50).map(|_| Step::draw(&mut rng, 3)).collect::<Vec<_>>()
+        };
+        assert_eq!(steps(1), steps(1));
+        assert_ne!(steps(1), steps(2));
+    }
+}

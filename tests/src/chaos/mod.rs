@@ -1,0 +1,348 @@
+//! Chaos on the real thing: a pair under load, and a seed that decides what goes wrong with it.
+//!
+//! After each step everything is put right again but what the suite itself has to put right; when it is quiet,
+//! one director serves, exactly as the configuration and the health of the real servers ask for, and nothing is
+//! left over of what happened.
+
+mod check;
+mod fault;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
+
+use self::check::Limits;
+use self::fault::{Damage, Entries, Fault, Side, Step};
+use crate::client::{Outcome, Probe, Prober};
+use crate::cluster::{Cluster, Forwarding, NAT_ROUTER, VIP};
+use crate::director::{Director, CONFIG};
+use crate::rng::Rng;
+
+/// How long the pair may take until it is quiet. An lvs that ended on both directors one after the other is tried
+/// again after a minute: a node never fights for a service that it cannot keep up.
+const PATIENCE: Duration = Duration::from_secs(80);
+
+/// What was found in order must be so again after this time.
+const CONFIRMATION: Duration = Duration::from_millis(700);
+
+/// Between two looks. In the guest a look is many processes.
+const PAUSE: Duration = Duration::from_millis(200);
+
+const PROBES: Duration = Duration::from_millis(40);
+
+/// A pair that things happen to.
+#[derive(Debug)]
+pub struct Chaos {
+    cluster: Cluster,
+    rng: Rng,
+    limits: Option<Limits>,
+    /// Which real servers answer now.
+    healthy: Vec<bool>,
+    scheduler: &'static str,
+    all_servers: bool,
+    /// The steps so far.
+    trace: Vec<String>,
+}
+
+/// What undoes a fault at the end of its step.
+type Undo = Box<dyn FnOnce(&mut Chaos)>;
+
+impl Chaos {
+    /// A serving pair with three real servers.
+    pub fn start(seed: u64) -> Chaos {
+        let mut cluster = Cluster::builder(Forwarding::Nat).real_servers(3).build();
+        cluster.config.set("primary_private", "10.1.0.1").set("backup_private", "10.1.0.2");
+        let web = cluster.config.virtual_server("web");
+        web.set("send", r#""GET / HTTP/1.0\r\n\r\n""#).set("expect", r#""HTTP""#);
+        web.set("timeout", 1).set("reentry", 1);
+        cluster.configure();
+        cluster.start_both();
+        let healthy = vec![true; cluster.real_servers.len()];
+        let mut chaos = Chaos {
+            cluster,
+            rng: Rng::new(seed),
+            limits: None,
+            healthy,
+            scheduler: "rr",
+            all_servers: true,
+            trace: Vec::new(),
+        };
+        let clients = chaos.clients();
+        chaos.wait_for_quiet(&clients);
+        chaos.limits = Some(Limits::measure(&chaos.cluster));
+        chaos
+    }
+
+    /// Draws a step, takes it, and waits until all is in order again. Panics with the trace if that does not come.
+    pub fn step(&mut self) -> Duration {
+        let step = Step::draw(&mut self.rng, self.cluster.real_servers.len());
+        let line = format!("step {}: {step}", self.trace.len() + 1);
+        self.cluster.journal().step(&line);
+        self.trace.push(line);
+        let clients = self.clients();
+        let undo: Vec<Undo> = step.faults.iter().filter_map(|fault| self.inflict(fault)).collect();
+        thread::sleep(step.period);
+        // In reverse: what was done last is undone first.
+        undo.into_iter().rev().for_each(|undo| undo(self));
+        thread::sleep(step.unattended);
+        self.attend();
+        self.cluster.journal().step("all faults are over");
+        self.wait_for_quiet(&clients)
+    }
+
+    /// The last step as it was drawn.
+    pub fn last_step(&self) -> &str {
+        self.trace.last().map_or("", String::as_str)
+    }
+
+    fn clients(&self) -> Prober {
+        self.cluster.probe(Probe::Tcp, PROBES)
+    }
+
+    /// What a service manager does: a pulse that has ended is started again.
+    fn attend(&mut self) {
+        for side in [Side::A, Side::B] {
+            if !self.director(side).runs() {
+                self.director(side).start(&[]);
+            }
+        }
+    }
+
+    fn wait_for_quiet(&mut self, clients: &Prober) -> Duration {
+        let start = Instant::now();
+        loop {
+            let mut problems = self.problems(clients);
+            if problems.is_empty() {
+                thread::sleep(CONFIRMATION);
+                problems = self.problems(clients);
+                if problems.is_empty() {
+                    return start.elapsed();
+                }
+            }
+            assert!(start.elapsed() < PATIENCE, "{}", self.report(&problems));
+            thread::sleep(PAUSE);
+        }
+    }
+
+    fn problems(&mut self, clients: &Prober) -> Vec<String> {
+        let mut problems = check::problems(self);
+        let answered = |outcome: &Outcome| matches!(outcome, Outcome::Answered(_));
+        let samples = clients.report().samples;
+        let last = samples.iter().rev().take(5);
+        if samples.len() < 5 || !last.clone().all(|sample| answered(&sample.outcome)) {
+            problems.push("clients are not served".to_owned());
+        }
+        problems
+    }
+
+    fn report(&self, problems: &[String]) -> String {
+        format!(
+            "not in order after {PATIENCE:?}:\n  {}\nsteps:\n  {}",
+            problems.join("\n  "),
+            self.trace.join("\n  ")
+        )
+    }
+
+    fn director(&mut self, side: Side) -> &mut Director {
+        match side {
+            Side::A => &mut self.cluster.a,
+            Side::B => &mut self.cluster.b,
+        }
+    }
+
+    /// Real servers in lvs.cf.
+    fn configured(&self) -> usize {
+        self.cluster.real_servers.len() - usize::from(!self.all_servers)
+    }
+
+    fn inflict(&mut self, fault: &Fault) -> Option<Undo> {
+        match *fault {
+            Fault::Signal { side, program, which, signal } => {
+                self.process(side, program, which).and_then(|pid| kill(pid, signal).ok());
+                None
+            }
+            Fault::Freeze { side, program, which } => self.freeze(side, program, which),
+            Fault::Crash(side) => Some(self.crash(side)),
+            Fault::Stop(side) => {
+                self.process(side, "pulse", 0).and_then(|pid| kill(pid, Signal::SIGTERM).ok());
+                None
+            }
+            Fault::Cut { side, device } => Some(self.cut(side, device)),
+            Fault::Partition => {
+                self.cluster.partition(true);
+                Some(Box::new(|chaos| chaos.cluster.partition(false)))
+            }
+            Fault::Impair { side, device, sent, how } => Some(self.impair(side, device, sent, how)),
+            Fault::ServerDown(which) => Some(self.hurt_server(which, false)),
+            Fault::ServerHangs(which) => Some(self.hurt_server(which, true)),
+            Fault::Damage { side, damage } => Some(self.damage(side, damage)),
+            Fault::Reload { scheduler, all_servers } => {
+                self.reload(scheduler, all_servers);
+                None
+            }
+            Fault::RemoveVip(side) => {
+                self.remove_vip(side);
+                None
+            }
+            Fault::RemoveEntries { side, entries } => {
+                self.remove_entries(side, entries);
+                None
+            }
+            Fault::StepClock(seconds) => step_clock(seconds),
+            Fault::ExhaustDescriptors(side) => Some(self.exhaust_descriptors(side)),
+        }
+    }
+
+    fn process(&mut self, side: Side, program: &str, which: usize) -> Option<Pid> {
+        let mut found = self.director(side).host.processes_named(program);
+        found.sort();
+        let place = which % found.len().max(1);
+        found.get(place).copied()
+    }
+
+    fn freeze(&mut self, side: Side, program: &'static str, which: usize) -> Option<Undo> {
+        let pid = self.process(side, program, which)?;
+        kill(pid, Signal::SIGSTOP).ok()?;
+        Some(Box::new(move |_| {
+            let _ = kill(pid, Signal::SIGCONT);
+        }))
+    }
+
+    fn crash(&mut self, side: Side) -> Undo {
+        let Cluster { a, b, network, .. } = &mut self.cluster;
+        let director = if side == Side::A { a } else { b };
+        director.crash(network);
+        director.forget_everything(&[VIP, NAT_ROUTER]);
+        Box::new(move |chaos| {
+            let Cluster { a, b, network, .. } = &mut chaos.cluster;
+            (if side == Side::A { a } else { b }).reconnect(network);
+        })
+    }
+
+    fn cut(&mut self, side: Side, device: &'static str) -> Undo {
+        let cable = move |chaos: &Chaos, plugged: bool| {
+            let Cluster { a, b, network, .. } = &chaos.cluster;
+            let host = if side == Side::A { &a.host } else { &b.host };
+            match plugged {
+                true => network.plug(host, device),
+                false => network.unplug(host, device),
+            }
+        };
+        cable(self, false);
+        Box::new(move |chaos| cable(chaos, true))
+    }
+
+    fn impair(&mut self, side: Side, device: &'static str, sent: bool, how: &'static str) -> Undo {
+        let set = move |chaos: &Chaos, how: Option<&str>| {
+            let Cluster { a, b, network, .. } = &chaos.cluster;
+            network.impair(if side == Side::A { &a.host } else { &b.host }, device, sent, how);
+        };
+        set(self, Some(how));
+        Box::new(move |chaos| set(chaos, None))
+    }
+
+    fn hurt_server(&mut self, which: usize, hang: bool) -> Undo {
+        let server = &self.cluster.real_servers[which].server;
+        if hang {
+            server.hang();
+        } else {
+            server.stop();
+        }
+        self.healthy[which] = false;
+        Box::new(move |chaos| {
+            chaos.cluster.real_servers[which].server.restart();
+            chaos.healthy[which] = true;
+        })
+    }
+
+    /// Damages lvs.cf and has it read. A director that starts meanwhile finds it so, too.
+    fn damage(&mut self, side: Side, damage: Damage) -> Undo {
+        let text = self.cluster.config.to_string();
+        let host = &self.director(side).host;
+        host.exec(&format!("rm -rf {CONFIG}"));
+        match damage {
+            Damage::Missing => {}
+            Damage::Unreadable => {
+                host.exec(&format!("mkdir {CONFIG}"));
+            }
+            Damage::Truncated(percent) => host.write(CONFIG, &text[..text.len() * percent / 100]),
+            Damage::Garbage => host.write(CONFIG, "}\u{1}\u{7f}= {{ virtual \"\n\\\r= = =\n#"),
+        }
+        self.hang_up(side);
+        Box::new(move |chaos| {
+            chaos.director(side).host.exec(&format!("rm -rf {CONFIG}"));
+            chaos.cluster.configure();
+            chaos.hang_up(side);
+        })
+    }
+
+    fn hang_up(&mut self, side: Side) {
+        self.process(side, "pulse", 0).and_then(|pid| kill(pid, Signal::SIGHUP).ok());
+    }
+
+    fn reload(&mut self, scheduler: &'static str, all_servers: bool) {
+        let last = self.cluster.real_servers.last().expect("real servers");
+        let (name, address) = (last.server.name().to_owned(), last.address);
+        let web = self.cluster.config.virtual_server("web").set("scheduler", scheduler).remove_server(&name);
+        if all_servers {
+            web.add_server(&name, address, 1);
+        }
+        (self.scheduler, self.all_servers) = (scheduler, all_servers);
+        for side in [Side::A, Side::B] {
+            // It may be a directory at the moment.
+            self.director(side).host.exec(&format!("rm -rf {CONFIG}"));
+        }
+        self.cluster.configure();
+        self.hang_up(Side::A);
+        self.hang_up(Side::B);
+    }
+
+    fn remove_vip(&mut self, side: Side) {
+        let director = self.director(side);
+        if director.holds(VIP) {
+            director.host.try_exec(&format!("ip addr del {VIP}/24 dev eth0"));
+        }
+    }
+
+    /// They may be gone already.
+    fn remove_entries(&mut self, side: Side, entries: Entries) {
+        let server = |which: usize| self.cluster.real_servers[which].address;
+        let line = match entries {
+            Entries::All => "ipvsadm -C".to_owned(),
+            Entries::Service => format!("ipvsadm -D -t {VIP}:80"),
+            Entries::Server(which) => format!("ipvsadm -d -t {VIP}:80 -r {}:80", server(which)),
+        };
+        self.director(side).host.try_exec(&line);
+    }
+
+    fn exhaust_descriptors(&mut self, side: Side) -> Undo {
+        self.limit_descriptors(side, "3:3");
+        self.hang_up(side);
+        Box::new(move |chaos| chaos.limit_descriptors(side, "1024:4096"))
+    }
+
+    fn limit_descriptors(&mut self, side: Side, limits: &str) {
+        let host = &self.director(side).host;
+        for pid in host.processes() {
+            host.try_exec(&format!("prlimit --pid {pid} --nofile={limits}"));
+        }
+    }
+}
+
+/// The wall clock of the lab's own guest; that of a real machine is left alone.
+fn step_clock(seconds: i64) -> Option<Undo> {
+    let in_guest = std::fs::read_to_string("/proc/cmdline").is_ok_and(|line| line.contains(" lab="));
+    if !in_guest {
+        return None;
+    }
+    let step = |seconds: i64| {
+        let now =
+            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time after 1970");
+        let then = now.as_secs() as i64 + seconds;
+        let _ = std::process::Command::new("date").args(["-s", &format!("@{then}")]).output();
+    };
+    step(seconds);
+    Some(Box::new(move |_| step(-seconds)))
+}
