@@ -1,6 +1,6 @@
 //! Network links, IPv4 addresses and the default gateway by rtnetlink.
 
-mod attributes;
+pub mod attributes;
 mod change;
 mod gateway;
 mod monitor;
