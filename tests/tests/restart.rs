@@ -4,6 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
+use nix::sys::signal::{kill, Signal};
 use testbed::{
     daemon, holds_for, wait_until, Cluster, Conversation, Forwarding, Probe, Virtual, NAT_ROUTER, VIP,
 };
@@ -21,7 +22,7 @@ fn with_dirty_a() -> Cluster {
 }
 
 #[test]
-fn a_standby_gives_left_over_addresses_up() {
+fn a_standby_gives_left_over_addresses_and_services_up() {
     let mut cluster = with_dirty_a();
     wait_until(LIMIT, "b took over", || cluster.b.holds(VIP));
     let since = cluster.journal().now();
@@ -31,10 +32,41 @@ fn a_standby_gives_left_over_addresses_up() {
     });
     println!("left-over addresses gone {cleaned:?} after the start");
     assert!(cleaned < Duration::from_secs(1));
+    wait_until(LIMIT, "and its services", || cluster.a.ipvs().services.is_empty());
     holds_for(Duration::from_secs(4), "a stays standby", || !cluster.a.holds(VIP) && cluster.b.holds(VIP));
     let clients = cluster.probe(Probe::Tcp, Duration::from_millis(10));
     cluster.wait_for_service(&clients);
     assert_eq!(cluster.journal().find("a", since, "partner dead"), None);
+}
+
+#[test]
+fn what_a_killed_lvs_has_left_in_the_table_goes() {
+    let mut cluster = Cluster::builder(Forwarding::Nat).build();
+    cluster.start_both();
+    cluster.journal().step("kill -9 lvs on a");
+    for lvs in cluster.a.host.processes_named("lvs") {
+        kill(lvs, Signal::SIGKILL).expect("lvs runs");
+    }
+    wait_until(LIMIT, "b took over", || cluster.b.holds(VIP) && !cluster.a.holds(VIP));
+    wait_until(LIMIT, "a serves nothing", || cluster.a.ipvs().services.is_empty());
+}
+
+#[test]
+fn what_somebody_removes_from_the_table_comes_back() {
+    let mut cluster = Cluster::builder(Forwarding::Nat).build();
+    cluster.start_both();
+    let since = cluster.journal().now();
+    cluster.a.host.exec("ipvsadm -C");
+    let back = wait_until(LIMIT, "all is back", || {
+        cluster.a.ipvs().services.first().is_some_and(|service| service.destinations.len() == 2)
+    });
+    println!("back after {back:?}");
+    cluster.a.wait_for_log(since, "3 entries of the IPVS table were removed by somebody else", LIMIT);
+    // Weights set by hand are somebody's wish.
+    cluster.a.host.exec("ipvsadm -e -t 10.0.0.50:80 -r 10.1.0.11:80 -m -w 0");
+    holds_for(Duration::from_secs(6), "the server is drained", || {
+        cluster.a.ipvs().weight("TCP 10.0.0.50:80", "10.1.0.11:80") == Some(0)
+    });
 }
 
 #[test]

@@ -187,6 +187,8 @@ impl Runtime {
 
     fn lost_pulse(&mut self, supervisor: &mut Supervisor, actions: &mut Vec<Action>) {
         self.poller.deregister(LIFELINE);
+        // Withdrawing takes a descriptor, and there may be no other.
+        self.lvs.pulse.lifeline = None;
         if !self.leaving {
             supervisor.stop(Reason::PulseDied, actions);
         }

@@ -6,9 +6,9 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use heartbeat::{ChildEnd, DeactivateReason, Input, Mode, Output};
-use ipvs::Operation;
 use lvs_cf::Config;
 use system::child::{Exit, Pid};
+use system::services;
 use system::vip::Addresses;
 
 use crate::controller::{Controller, Ended, Program};
@@ -26,13 +26,15 @@ pub struct Director {
     active: bool,
     /// The sync daemon has yet to hear that this node is active: the announcements go first.
     sync_due: bool,
+    /// lvs ended by itself and may have left services in the table.
+    abandoned: bool,
 }
 
 impl Director {
     /// A node that is not active.
     pub fn new(config: Config, addresses: Addresses, lvs: Program) -> Self {
         let (vips, lvs) = (Vips::new(addresses, Mode::Lvs), Controller::new(lvs));
-        Self { config, vips, lvs, active: false, sync_due: false }
+        Self { config, vips, lvs, active: false, sync_due: false, abandoned: false }
     }
 
     /// Becomes active. lvs starts first: while it fills the table, the addresses come up.
@@ -53,6 +55,7 @@ impl Director {
             self.vips.withdraw(&self.config);
         }
         self.lvs.stop(now);
+        self.clear_table();
         hooks::run(self.config.inactive_cmd.as_ref());
         match reason {
             DeactivateReason::Terminating => sync::stop(&self.config),
@@ -60,29 +63,24 @@ impl Director {
         }
     }
 
-    /// lvs is the only writer of the table, but one that was killed leaves its services there; its nannies take the
-    /// real servers out. A program given as `ipvsadm` is left alone: there the nannies' entries were never ours.
-    fn clear_table(&self) {
-        if self.config.ipvsadm.as_bytes() != system::ipvs::STANDARD_PROGRAM.as_bytes() {
-            return;
-        }
-        let flushed = system::ipvs::backend(self.config.ipvsadm.as_os_str())
-            .map_err(|error| error.to_string())
-            .map(|mut backend| backend.apply(&[Operation::Flush]));
-        match flushed {
-            Ok(results) => {
-                results.into_iter().filter_map(Result::err).for_each(|error| log::info!("{error}"))
+    /// Services that a killed lvs has left go once the addresses are down; an lvs of our own, or the next one, knows
+    /// what to do with what it finds.
+    fn clear_table(&mut self) {
+        if !self.active && !self.lvs.is_present() && std::mem::take(&mut self.abandoned) {
+            for failure in services::withdraw(&self.config, false) {
+                log::info!("{failure}");
             }
-            Err(error) => log::info!("cannot clear the IPVS table: {error}"),
         }
     }
 }
 
 impl Effects for Director {
-    /// Virtual addresses that a killed predecessor left are withdrawn, and the site and the sync daemon hear that
-    /// this node is not active.
-    fn begin(&mut self) {
+    /// Virtual addresses that a killed predecessor left are withdrawn, and services unless they are needed at once;
+    /// the site and the sync daemon hear that this node is not active.
+    fn begin(&mut self, at_once: bool) {
         self.vips.withdraw(&self.config);
+        self.abandoned = !at_once;
+        self.clear_table();
         hooks::run(self.config.inactive_cmd.as_ref());
         sync::set_role(&self.config, sync::Role::Backup);
     }
@@ -125,9 +123,8 @@ impl Effects for Director {
             Ok(Ended::Stranger) => return false,
             Ok(Ended::Expected) => {}
             Ok(Ended::Unexpected) => {
-                if matches!(exit, Exit::Signal(_)) {
-                    self.clear_table();
-                }
+                self.abandoned = true;
+                self.clear_table();
                 answers.push(Input::ChildEnded { pid: pid.as_raw(), end: runtime::end(exit) })
             }
             Err(error) => answers.push(not_started(&error)),

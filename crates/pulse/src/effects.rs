@@ -14,8 +14,8 @@ pub type Answers = Vec<Input<'static>>;
 
 /// A service's effects, as the runtime drives them.
 pub trait Effects {
-    /// What a node does before it knows of its partner.
-    fn begin(&mut self);
+    /// What a node does before it knows of its partner. `at_once` tells that it is going to serve without asking.
+    fn begin(&mut self, at_once: bool);
 
     /// Carries out what is neither a heartbeat nor a line for the log.
     fn perform(&mut self, now: Duration, output: &Output, answers: &mut Answers);

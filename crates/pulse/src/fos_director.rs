@@ -103,7 +103,7 @@ impl FosDirector {
 
 impl Effects for FosDirector {
     /// Virtual addresses that a killed predecessor left are withdrawn.
-    fn begin(&mut self) {
+    fn begin(&mut self, _at_once: bool) {
         self.vips.withdraw(&self.config);
     }
 

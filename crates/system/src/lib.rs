@@ -21,6 +21,7 @@ pub mod regex;
 pub mod resolver;
 pub mod route;
 pub mod semaphore;
+pub mod services;
 pub mod sibling;
 pub mod signals;
 pub mod udp;

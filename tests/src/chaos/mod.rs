@@ -7,6 +7,7 @@
 mod check;
 mod fault;
 
+use std::fs;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -317,23 +318,28 @@ impl Chaos {
         self.director(side).host.try_exec(&line);
     }
 
+    /// What is open stays open.
     fn exhaust_descriptors(&mut self, side: Side) -> Undo {
-        self.limit_descriptors(side, "3:3");
+        self.limit_descriptors(side, |pid| {
+            let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+            let highest = open.filter_map(|entry| entry.file_name().to_str()?.parse::<usize>().ok()).max();
+            highest.map_or(3, |highest| highest + 1)
+        });
         self.hang_up(side);
-        Box::new(move |chaos| chaos.limit_descriptors(side, "1024:4096"))
+        Box::new(move |chaos| chaos.limit_descriptors(side, |_| 1024))
     }
 
-    fn limit_descriptors(&mut self, side: Side, limits: &str) {
+    fn limit_descriptors(&mut self, side: Side, limit: impl Fn(Pid) -> usize) {
         let host = &self.director(side).host;
         for pid in host.processes() {
-            host.try_exec(&format!("prlimit --pid {pid} --nofile={limits}"));
+            host.try_exec(&format!("prlimit --pid {pid} --nofile={0}:{0}", limit(pid)));
         }
     }
 }
 
 /// The wall clock of the lab's own guest; that of a real machine is left alone.
 fn step_clock(seconds: i64) -> Option<Undo> {
-    let in_guest = std::fs::read_to_string("/proc/cmdline").is_ok_and(|line| line.contains(" lab="));
+    let in_guest = fs::read_to_string("/proc/cmdline").is_ok_and(|line| line.contains(" lab="));
     if !in_guest {
         return None;
     }
