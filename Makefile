@@ -11,7 +11,7 @@ export INITDIR ?= $(SYSCONFDIR)/init.d
 export DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build test unit lab-check scenarios demo fmt lint doc man-lint install uninstall deb rpm bench
+.PHONY: help packages build test unit lab-check scenarios soak fuzz demo fmt lint dependencies doc man-lint install uninstall deb rpm bench
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -36,6 +36,13 @@ scenarios: ## run the end-to-end scenarios against target/release (SCENARIOS="na
 	tests/lab/run-scenarios $(SCENARIOS)
 	$(if $(SCENARIOS),,tests/lab/in-ipvs-kernel tests/admin/run systemd)
 
+soak: packages build ## a thousand steps of chaos (CHAOS_SEED=N repeats a run, CHAOS_STEPS=N shortens it)
+	CHAOS_SEED=$(or $(CHAOS_SEED),$(shell date +%s)) CHAOS_STEPS=$(or $(CHAOS_STEPS),1000) CHAOS_SECONDS=86400 \
+		LAB_TIME_LIMIT=86400 tests/lab/run-scenarios --live chaos
+
+fuzz: ## feed nonsense to everything that reads bytes, FUZZ_SECONDS each (FUZZ="options load" for some)
+	tests/fuzz/run $(or $(FUZZ_SECONDS),60) $(FUZZ)
+
 demo: packages build ## show the suite at work in the terminal (KEEP=1 leaves it up to look around)
 	cargo build -p testbed --bin demo
 	KEEP=$(KEEP) LAB_TERMINAL=$(KEEP) LAB_TIME_LIMIT=$(if $(KEEP),86400,300) tests/lab/in-ipvs-kernel target/debug/demo
@@ -46,7 +53,10 @@ fmt: ## format the code
 lint: packages ## what continuous integration demands besides the tests
 	cargo fmt --check
 	cargo clippy --workspace --all-targets -- -D warnings
-	$(MAKE) --no-print-directory doc man-lint
+	$(MAKE) --no-print-directory dependencies doc man-lint
+
+dependencies: ## check licences, what the daemons are linked with, and where unsafe code is
+	scripts/check-dependencies
 
 doc: ## build the documentation of the code
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps

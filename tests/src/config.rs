@@ -65,6 +65,12 @@ impl Virtual {
             .with("active", 1)
     }
 
+    /// The same under another name.
+    pub fn renamed(mut self, name: &str) -> Virtual {
+        name.clone_into(&mut self.name);
+        self
+    }
+
     /// Sets a key of the virtual server.
     pub fn set(&mut self, key: &str, value: impl fmt::Display) -> &mut Virtual {
         self.settings.set(key, &value);

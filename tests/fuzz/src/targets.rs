@@ -134,7 +134,7 @@ pub fn check_text(bytes: &[u8]) {
     let (text, reply) = bytes.split_at(at);
     let plain = unescape(text);
     assert!(plain.len() <= text.len());
-    assert_eq!(text.contains(&b'\\'), plain != text || text.contains(&b'\\'));
+    assert!(text.contains(&b'\\') || plain == text, "only a backslash changes anything");
     for word in split_command(text, "10.0.0.1", 80) {
         assert!(word.len() <= text.len() * 16);
     }
@@ -163,6 +163,6 @@ pub fn load(output: &[u8]) {
     let Some(load) = load_average(&text) else { return };
     assert!(load.is_finite() && load >= 0.0, "{load}");
     for (current, configured, scale) in [(1, 1, 1), (100, 50, 4), (u32::MAX, u32::MAX, u32::MAX), (0, 0, 0)] {
-        drop(loaded_weight(current, configured, load, scale));
+        let _ = loaded_weight(current, configured, load, scale);
     }
 }

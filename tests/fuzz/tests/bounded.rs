@@ -1,5 +1,7 @@
 //! Every target, for a fixed number of executions: the same ones every time.
 
+#![allow(clippy::expect_used, reason = "helpers of tests may do what tests do")]
+
 use fuzz::{run, target, Until};
 
 fn bounded(name: &str) {

@@ -9,6 +9,7 @@ use super::Chaos;
 use crate::cluster::{Cluster, NAT_ROUTER, VIP};
 use crate::director::Director;
 use crate::truth::{addresses, Table};
+use crate::usage::Usage;
 
 /// The programs of the suite.
 const PROGRAMS: [&str; 3] = ["pulse", "lvs", "nanny"];
@@ -20,25 +21,6 @@ const MORE_MEMORY_KIB: usize = 1024;
 /// What each program may use at most.
 #[derive(Debug)]
 pub struct Limits(BTreeMap<&'static str, Usage>);
-
-/// What one process uses.
-#[derive(Debug, Clone, Copy, Default)]
-struct Usage {
-    descriptors: usize,
-    /// Resident memory.
-    memory_kib: usize,
-}
-
-impl Usage {
-    /// None if the process is gone.
-    fn of(pid: Pid) -> Option<Usage> {
-        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).ok()?.count();
-        let status = fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        let resident = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-        let memory_kib = resident.split_whitespace().next()?.parse().ok()?;
-        Some(Usage { descriptors, memory_kib })
-    }
-}
 
 impl Limits {
     /// Some room above what the programs use now.

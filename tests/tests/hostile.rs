@@ -1,0 +1,182 @@
+//! Whoever is on the network means harm: it costs little, and changes nothing for the others.
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "helpers of tests may do what tests do")]
+
+use std::net::{Ipv4Addr, UdpSocket};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use testbed::{
+    holds_for, wait_until, Cluster, Forwarding, Host, HostileServer, Manner, Probe, Usage, VipWatch, VIP,
+};
+
+const LIMIT: Duration = Duration::from_secs(20);
+const DIRECTORS: [Ipv4Addr; 2] = [Ipv4Addr::new(10, 0, 0, 1), Ipv4Addr::new(10, 0, 0, 2)];
+const RUNNING: [u8; 4] = 0xbdad_dbda_u32.to_ne_bytes();
+const STOPPED: [u8; 4] = 0xadbd_dabd_u32.to_ne_bytes();
+
+/// A serving pair, and what its programs use before the attack.
+struct Victims {
+    holders: VipWatch,
+    before: Vec<(String, Usage)>,
+    cluster: Cluster,
+}
+
+impl Victims {
+    fn start(cluster: Cluster) -> Victims {
+        let holders = VipWatch::start(VIP, &[&cluster.a.host, &cluster.b.host]);
+        Victims { holders, before: usages(&cluster), cluster }
+    }
+
+    /// Nobody got or lost the VIP, and the same processes use about what they used.
+    fn are_unimpressed(&self) {
+        assert!(self.cluster.a.holds(VIP) && !self.cluster.b.holds(VIP));
+        assert_eq!(self.holders.changes().len(), 2, "the state at the start, and nothing since");
+        let after = usages(&self.cluster);
+        for (name, before) in &self.before {
+            let (_, after) = after.iter().find(|(found, _)| found == name).expect("it still runs");
+            println!("{name}: {before:?}, then {after:?}");
+            assert!(after.memory_kib < before.memory_kib + 1024, "{name} has grown");
+            assert!(after.descriptors <= before.descriptors + 2, "{name} has more descriptors");
+        }
+    }
+}
+
+/// Every process of the suite, by a name that does not change.
+fn usages(cluster: &Cluster) -> Vec<(String, Usage)> {
+    let mut found = Vec::new();
+    for director in [&cluster.a, &cluster.b] {
+        for program in ["pulse", "lvs", "nanny"] {
+            for pid in director.host.processes_named(program) {
+                let usage = Usage::of(pid).expect("it runs");
+                found.push((format!("{program} {pid} on {}", director.name()), usage));
+            }
+        }
+    }
+    found
+}
+
+fn pair() -> Cluster {
+    let mut cluster = Cluster::builder(Forwarding::Nat).build();
+    cluster.start_both();
+    cluster
+}
+
+/// Sends each payload to both directors, over and over for `period`; `pause` after each round. Returns how many.
+fn send(host: &Host, payloads: Vec<Vec<u8>>, period: Duration, pause: Duration) -> usize {
+    host.run(move || {
+        let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a socket");
+        let start = Instant::now();
+        let mut sent = 0;
+        while start.elapsed() < period {
+            for (payload, director) in payloads.iter().flat_map(|payload| DIRECTORS.map(|to| (payload, to))) {
+                sent += usize::from(socket.send_to(payload, (director, 539)).is_ok());
+            }
+            thread::sleep(pause);
+        }
+        sent
+    })
+}
+
+#[test]
+fn heartbeats_of_strangers_and_a_flood_of_them_change_nothing() {
+    let victims = Victims::start(pair());
+    let cluster = &victims.cluster;
+    let clients = cluster.probe(Probe::Tcp, Duration::from_millis(20));
+    cluster.wait_for_service(&clients);
+    let lines = cluster.journal().lines(|_| true).len();
+    // Longer than deadtime: a partner that is not heard for the noise would be found dead.
+    let words = vec![RUNNING.to_vec(), STOPPED.to_vec(), vec![0; 4], Vec::new()];
+    let sent = send(&cluster.client, words, Duration::from_secs(5), Duration::from_micros(200));
+    let said = cluster.journal().lines(|_| true).len() - lines;
+    println!("{sent} datagrams, {said} lines: {}", clients.stop());
+    assert!(sent > 2_000, "only {sent}");
+    assert!(said < 50, "the log is not flooded as well: {said} lines");
+    victims.are_unimpressed();
+    let idle = usages(cluster);
+    thread::sleep(Duration::from_secs(2));
+    for ((name, before), (_, after)) in idle.iter().zip(usages(cluster)) {
+        let spent = after.processor - before.processor;
+        assert!(spent < Duration::from_millis(200), "{name} does not come to rest: {spent:?} in 2 s");
+    }
+}
+
+#[test]
+fn nonsense_from_the_partners_own_address_is_no_heartbeat() {
+    let victims = Victims::start(pair());
+    let cluster = &victims.cluster;
+    // In fragments, too short, too long, empty, and not one right word among them.
+    let nonsense =
+        vec![vec![0xa5; 60_000], vec![0xff; 1473], RUNNING[..3].to_vec(), Vec::new(), vec![0; 512]];
+    let sent = send(&cluster.b.host, nonsense, Duration::from_secs(4), Duration::from_millis(5));
+    println!("{sent} datagrams");
+    victims.are_unimpressed();
+    // It keeps nobody alive either: a partner that says nothing else is dead.
+    cluster.journal().step("kill -9 pulse on a, nonsense goes on");
+    let noise = cluster.a.host.run(|| {
+        thread::spawn(|| {
+            let socket = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a socket");
+            for _ in 0..400 {
+                let _ = socket.send_to(&[0x5a; 64], (DIRECTORS[1], 539));
+                thread::sleep(Duration::from_millis(20));
+            }
+        })
+    });
+    cluster.a.host.kill_all();
+    wait_until(Duration::from_secs(7), "b takes over", || cluster.b.holds(VIP));
+    noise.join().expect("the noise ends");
+}
+
+#[test]
+fn real_servers_of_every_bad_manner_hurt_only_themselves() {
+    let mut cluster = Cluster::builder(Forwarding::Nat).build();
+    let manners = [Manner::Stall, Manner::Drip, Manner::Endless, Manner::Reset, Manner::Junk];
+    let host = &cluster.real_servers[0].host;
+    let ports = 8001_u16..;
+    let hostile: Vec<HostileServer> =
+        ports.clone().zip(manners).map(|(port, manner)| HostileServer::start(host, port, manner)).collect();
+    let address = cluster.real_servers[0].address;
+    let web = cluster.config.virtual_server("web");
+    web.set("send", r#""GET / HTTP/1.0\r\n\r\n""#).set("expect", r#""HTTP/1.0 200""#).set("timeout", 1);
+    for (port, manner) in ports.zip(manners) {
+        let name = format!("{manner:?}");
+        web.add_server(&name, address, 1).set_server(&name, "port", port);
+    }
+    // The same with a regular expression, which is tried on all that comes.
+    let mut patterns = web.clone().renamed("patterns").with("port", 81).with("use_regex", 1);
+    patterns.set("expect", r#""^HTTP.*200""#);
+    patterns.set_server("real1", "port", 80).set_server("real2", "port", 80);
+    cluster.config.virtuals.push(patterns);
+    cluster.configure();
+    cluster.a.start(&["--forceactive"]);
+    let good = |director: &testbed::Director| {
+        let table = director.ipvs();
+        let weights = |port: u16| {
+            let destinations = table.service(&format!("TCP {VIP}:{port}"))?.destinations.iter();
+            Some(destinations.map(|entry| entry.address.clone()).collect::<Vec<_>>())
+        };
+        let sorted = |port| {
+            let mut found = weights(port).unwrap_or_default();
+            found.sort();
+            found
+        };
+        [80, 81].iter().all(|port| sorted(*port) == ["10.1.0.11:80", "10.1.0.12:80"])
+    };
+    wait_until(LIMIT, "the good servers serve", || good(&cluster.a));
+    cluster.b.start(&[]);
+    wait_until(LIMIT, "all have been judged", || cluster.a.host.processes_named("nanny").len() == 14);
+    let victims = Victims::start(cluster);
+    let clients = victims.cluster.probe(Probe::Tcp, Duration::from_millis(20));
+    holds_for(Duration::from_secs(10), "the good servers serve, the others do not", || {
+        thread::sleep(Duration::from_millis(200));
+        good(&victims.cluster.a)
+    });
+    let report = clients.stop();
+    println!("{report}");
+    assert_eq!(report.lost(), 0, "{report}");
+    victims.are_unimpressed();
+    for ((name, before), (_, after)) in victims.before.iter().zip(usages(&victims.cluster)) {
+        let spent = after.processor.saturating_sub(before.processor);
+        assert!(spent < Duration::from_secs(2), "{name} used {spent:?} in 10 s");
+    }
+    drop(hostile);
+}
