@@ -1,14 +1,23 @@
 //! Virtual services that lvs left in the table when it was killed.
 
 use std::io;
+use std::path::Path;
 
 use ipvs::{Backend, ErrorKind, Operation, Protocol, ServiceKey};
 use lvs_cf::{Config, Virtual};
+
+/// There once the kernel has IPVS.
+const LOADED: &str = "/proc/net/ip_vs";
 
 /// Takes the virtual services of `config` out of the kernel's table, if they are there: nobody keeps them any more.
 /// A program that edits the table cannot list it: with `unseen` it is asked to delete all of them, otherwise nothing.
 /// Returns what could not be done, and why.
 pub fn withdraw(config: &Config, unseen: bool) -> Vec<String> {
+    let by_program = config.ipvsadm.as_bytes() != crate::ipvs::STANDARD_PROGRAM.as_bytes();
+    // A kernel that has not loaded IPVS holds no service, and need not load it for this.
+    if !by_program && !Path::new(LOADED).exists() {
+        return Vec::new();
+    }
     let keys: Vec<ServiceKey> = config.virtuals.iter().filter_map(key).collect();
     match crate::ipvs::backend(config.ipvsadm.as_os_str()) {
         Ok(mut backend) => delete(backend.as_mut(), keys, unseen),
