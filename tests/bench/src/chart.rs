@@ -67,3 +67,29 @@ fn position(ratio: f64) -> f64 {
     let share = (ratio.clamp(LEAST, MOST) / LEAST).ln() / (MOST / LEAST).ln();
     LEFT + share * 230.0
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::figure::Series;
+
+    fn figure(ours: f64, peer: f64) -> Figure {
+        Figure::new(2, "outage", "ms", Series::once(ours)).beside("keepalived", Series::once(peer))
+    }
+
+    #[test]
+    fn better_is_left_of_the_line_and_green() {
+        assert!(position(0.5) < position(1.0) && position(1.0) < position(2.0));
+        assert_eq!(position(0.0), position(LEAST));
+        for (ours, colour) in [(10.0, "#2da44e"), (1000.0, "#cf222e")] {
+            let svg = svg(&[figure(ours, 600.0)]);
+            assert!(svg.contains(colour) && svg.contains("keepalived 600"), "{svg}");
+        }
+    }
+
+    #[test]
+    fn what_is_compared_for_information_has_no_bar() {
+        let svg = svg(&[figure(1.0, 2.0).at_most(None), Figure::new(9, "speed", "MB/s", Series::once(1.0))]);
+        assert!(!svg.contains("<rect"), "{svg}");
+    }
+}
