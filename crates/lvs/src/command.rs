@@ -44,7 +44,8 @@ pub fn nanny(config: &Config, service: &Virtual, server: &Server, style: Style) 
     words.flag_if(style.verbose, "-v");
     words.option("-a", service.reentry);
     words.text("-I", Some(&config.ipvsadm));
-    words.option("-t", service.timeout);
+    // The original's nanny divided by zero here, ours refuses: neither is worth the whole director.
+    words.option("-t", service.timeout.max(1));
     words.option("-w", server.weight);
     words.option("-V", service.address);
     words.option("-M", method(config.network));

@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use ipvs::{DestinationKey, Error, Operation, ServiceKey, Table};
+use ipvs::{Error, Operation, ServiceKey, Table};
 use lvs_cf::Text;
 
 use self::service::{Health, Held, Server, Virtual};
@@ -104,6 +104,8 @@ pub struct Supervisor {
     next_id: NannyId,
     /// The table is edited by a program, in the original's steps.
     by_program: bool,
+    /// What lvs.cf calls each service, also one that is just being taken down.
+    names: HashMap<ServiceKey, Text>,
 }
 
 impl Supervisor {
@@ -117,6 +119,7 @@ impl Supervisor {
             wanted,
             next_id: 1,
             by_program: current.is_none(),
+            names: HashMap::new(),
         };
         supervisor.set_timeouts(out);
         let kept = match current {
@@ -205,14 +208,32 @@ impl Supervisor {
             Operation::Flush => return,
             Operation::AddService(service) | Operation::EditService(service) => self.refuse(service.key),
             Operation::DeleteService(key) => Message::ServiceFailed { name: self.name(*key) },
-            Operation::AddDestination(key, destination) => {
-                self.forget_entry(*key, destination.key);
-                self.command_failed()
-            }
             _ => self.command_failed(),
         };
         out.push(Action::Log(message));
         out.push(Action::Log(Message::Reason { text: error.to_string() }));
+        self.server_failed(operation, out);
+    }
+
+    /// A real server's entry could not be changed. The kernel's table is compared with ours every few seconds, which
+    /// tries again. A program's is not: with the original the nanny then ended, and so it counts as dead.
+    fn server_failed(&mut self, operation: &Operation, out: &mut Vec<Action>) {
+        let (key, server) = match operation {
+            Operation::AddDestination(key, destination) | Operation::EditDestination(key, destination) => {
+                (*key, destination.key)
+            }
+            Operation::DeleteDestination(key, server) => (*key, *server),
+            _ => return,
+        };
+        if !self.by_program {
+            return;
+        }
+        let Some(service) = self.by_key(key) else { return };
+        let found = service.servers.iter().find(|held| held.wanted.destination.key == server);
+        if let Some(id) = found.and_then(|server| server.nanny) {
+            out.push(Action::Stop(id));
+            self.nanny_ended(id, out);
+        }
     }
 
     /// Whether the table is filled: of every service some server is up, or all have been judged.
@@ -285,25 +306,12 @@ impl Supervisor {
         Message::ServiceFailed { name }
     }
 
-    fn forget_entry(&mut self, key: ServiceKey, server: DestinationKey) {
-        let service = self.by_key(key);
-        let found = service
-            .and_then(|service| service.servers.iter_mut().find(|s| s.wanted.destination.key == server));
-        if let Some(server) = found {
-            server.entry = None;
-        }
-    }
-
     fn by_key(&mut self, key: ServiceKey) -> Option<&mut Virtual> {
         self.virtuals.iter_mut().find(|service| service.service.as_ref().is_some_and(|s| s.key == key))
     }
 
     fn name(&self, key: ServiceKey) -> Text {
-        let held = |service: &&Virtual| service.service.as_ref().is_some_and(|service| service.key == key);
-        match self.virtuals.iter().find(held) {
-            Some(service) => service.name.clone(),
-            None => Text::from(key.to_string().as_str()),
-        }
+        self.names.get(&key).cloned().unwrap_or_else(|| Text::from(key.to_string().as_str()))
     }
 }
 

@@ -428,3 +428,52 @@ fn servers_that_cannot_be_entered_are_named() {
     );
     assert_eq!(world.done().len(), 2, "the others serve");
 }
+
+/// The actions of a supervisor whose table is edited by a program, with one server in service.
+fn by_program(hard_shutdown: u8) -> (Supervisor, NannyId, Vec<Action>) {
+    let mut actions = Vec::new();
+    let text = format!("hard_shutdown = {hard_shutdown}\n{}", file("", &[""]));
+    let mut supervisor = Supervisor::start(wanted(&text), None, &mut actions);
+    let id = actions.iter().find_map(|action| match action {
+        Action::Start(start) => Some(start.id),
+        _ => None,
+    });
+    supervisor.report(id.unwrap(), Report::Up(1), &mut actions);
+    (supervisor, id.unwrap(), Vec::new())
+}
+
+fn lines(actions: &[Action]) -> Vec<String> {
+    let line = |action: &Action| match action {
+        Action::Log(message) => Some(message.to_string()),
+        _ => None,
+    };
+    actions.iter().filter_map(line).collect()
+}
+
+#[test]
+fn a_program_that_cannot_change_a_server_ends_its_nanny_as_with_the_original() {
+    for hard_shutdown in [1, 0] {
+        let (mut supervisor, id, mut actions) = by_program(hard_shutdown);
+        supervisor.report(id, Report::Down, &mut actions);
+        let Some(Action::Apply(operations)) = actions.last().cloned() else { panic!("{actions:?}") };
+        actions.clear();
+        let error = ipvs::Error::new(&operations[0], ErrorKind::Program("exit status: 1".into()));
+        supervisor.failed(&operations[0], &error, &mut actions);
+        assert_eq!(lines(&actions)[0], "/sbin/ipvsadm command failed!");
+        assert!(lines(&actions)[2].starts_with("nanny for child web/r1 died!"), "{actions:?}");
+        assert!(actions.contains(&Action::Stop(id)));
+        assert_eq!(actions.contains(&Action::Exit), hard_shutdown == 1);
+    }
+}
+
+#[test]
+fn a_service_that_cannot_be_deleted_is_called_by_its_name() {
+    let (mut supervisor, _, mut actions) = by_program(1);
+    supervisor.stop(Reason::Signal(15), &mut actions);
+    actions.clear();
+    let key = wanted(&file("", &[""])).virtuals[0].service.clone().unwrap().key;
+    let operation = Operation::DeleteService(key);
+    let error = ipvs::Error::new(&operation, ErrorKind::Program("exit status: 1".into()));
+    supervisor.failed(&operation, &error, &mut actions);
+    assert_eq!(lines(&actions)[0], "ipvsadm failed for virtual server web!");
+}

@@ -75,8 +75,7 @@ fn start(request: &Request) -> Result<(), Stop> {
     check_backup(&mut config);
     check_services(&config, request)?;
     if request.test {
-        plan(&config, &pair, request);
-        return Ok(());
+        return plan(&config, &pair, request);
     }
     let sockets = Sockets::bind(&pair).map_err(|error| {
         tell(&Message::BindFailed(errno::text(&error)));
@@ -178,9 +177,13 @@ fn check_services(config: &Config, request: &Request) -> Result<(), Stop> {
 }
 
 /// `--test-start`: what this node is and would hold; nothing is changed.
-fn plan(config: &Config, pair: &Pair, request: &Request) {
+fn plan(config: &Config, pair: &Pair, request: &Request) -> Result<(), Stop> {
+    if !pair.primary && !config.backup_active {
+        tell(&Message::BackupNotWanted);
+        return Err(Stop { text: Vec::new(), status: FAILED });
+    }
     tell(&Message::Starting(if pair.primary { Role::Master } else { Role::Backup }));
-    for ends in pair.paths() {
+    for ends in pair.paths().filter(|_| config.backup_active) {
         log::info!("heartbeats from {}:{} to {}:{}", ends.local, pair.port, ends.partner, pair.port);
     }
     for vip in vip::wanted(config) {
@@ -197,6 +200,7 @@ fn plan(config: &Config, pair: &Pair, request: &Request) {
             log::info!("when not: {fos} {} {arguments}", Task::Monitors.option());
         }
     }
+    Ok(())
 }
 
 /// Those of lvs, and those of fos after the one that gives it its task.

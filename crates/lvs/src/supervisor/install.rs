@@ -83,6 +83,7 @@ impl Supervisor {
         }
         out.extend(wanted.left_out.iter().cloned().map(Action::Log));
         let key = service.key;
+        self.names.insert(key, wanted.name.clone());
         let mut operations = Vec::new();
         match &held.service {
             None => operations.push(Operation::AddService(service.clone())),
