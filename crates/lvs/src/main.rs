@@ -60,6 +60,10 @@ fn start(request: &Request, pulse: Pulse) -> Result<(), Stop> {
     let backend = system::ipvs::backend(config.ipvsadm.as_os_str())
         .map_err(|error| Stop::error(format!("lvs: no access to the kernel's IPVS table: {error}")))?;
 
+    // A pipe for each nanny: 1024, the usual limit, is not many real servers.
+    if let Err(error) = system::limits::allow_many_descriptors() {
+        log::info!("the limit of open files stays as it is: {error}");
+    }
     let (readiness, pid_file) = detach(request)?;
     let signals = handlers().map_err(|error| Stop::error(format!("lvs: {error}")))?;
     let lvs = Lvs { path: request.configfile.clone(), config, style, backend, signals, pulse };

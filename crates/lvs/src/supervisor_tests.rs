@@ -213,10 +213,27 @@ fn a_new_weight_replaces_the_nanny_and_keeps_the_server() {
     world.done();
     let old = world.newest("r1");
     world.reload(&file("", &["weight = 5"]));
-    assert_eq!((world.done(), &world.stopped), (vec![], &vec![old]));
+    let edit = format!("-e {R1} -m -w 5");
+    assert_eq!(
+        (world.done(), &world.stopped),
+        (vec![edit], &vec![old]),
+        "at once, and not with the first check"
+    );
     assert!(world.nannies[1].2, "it goes on where the old one stood: no slow start");
     world.says("r1", Report::Up(5));
-    assert_eq!(world.done(), [format!("-e {R1} -m -w 5")]);
+    assert_eq!(world.done(), [""; 0], "that is so already");
+}
+
+#[test]
+fn a_weight_that_the_nanny_has_set_is_left_to_the_nanny() {
+    for (said, what) in [(Report::Up(3), "it follows the load"), (Report::Quiesced, "it does not answer")] {
+        let mut world = World::start(&file("quiesce_server = 1", &["weight = 7"]));
+        world.says("r1", Report::Up(7));
+        world.says("r1", said);
+        world.done();
+        world.reload(&file("quiesce_server = 1", &["weight = 5"]));
+        assert_eq!(world.done(), [""; 0], "{what}");
+    }
 }
 
 #[test]

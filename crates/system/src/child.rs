@@ -13,7 +13,7 @@ pub use nix::sys::signal::Signal;
 use nix::sys::wait::{waitpid, WaitPidFlag, WaitStatus};
 pub use nix::unistd::Pid;
 
-use crate::clock;
+use crate::{clock, limits};
 
 /// Signals that a daemon handles or ignores, and that a program it starts must not find that way.
 const RESET: [libc::c_int; 9] = [
@@ -178,8 +178,10 @@ fn started(mut command: Command, inherited: &[RawFd]) -> io::Result<Child> {
     let child = command.spawn();
     close_on_exec(inherited)?;
     let mut child = child?;
+    let pid = Pid::from_raw(child.id() as libc::pid_t);
+    limits::restore_for(pid);
     Ok(Child {
-        pid: Pid::from_raw(child.id() as libc::pid_t),
+        pid,
         stdin: child.stdin.take().map(OwnedFd::from),
         stdout: child.stdout.take().map(OwnedFd::from),
         stderr: child.stderr.take().map(OwnedFd::from),

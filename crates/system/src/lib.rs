@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod errno;
 pub mod gateway;
 pub mod ipvs;
+pub mod limits;
 pub mod logging;
 pub mod net_check;
 mod netlink;

@@ -54,16 +54,21 @@ impl Server {
         operations: &mut Vec<Operation>,
         out: &mut Vec<Action>,
     ) -> Self {
+        let is_up = self.reports && self.health == Health::Up;
         if self.wanted.command != wanted.command {
             end_nannies(std::slice::from_ref(&self), out);
             self.nanny = None;
             self.reports = false;
         }
-        self.wanted = wanted.clone();
+        let old = std::mem::replace(&mut self.wanted, wanted.clone()).destination;
         if let Some(entry) = &mut self.entry {
-            if entry.forwarding != wanted.destination.forwarding {
-                entry.forwarding = wanted.destination.forwarding;
-                operations.push(Operation::EditDestination(key, *entry));
+            // A weight that follows the load, or the state of a server, is its nanny's to set.
+            let at_full_weight = is_up && entry.weight == old.weight;
+            let weight = if at_full_weight { wanted.destination.weight } else { entry.weight };
+            let edited = Destination { weight, forwarding: wanted.destination.forwarding, ..*entry };
+            if edited != *entry {
+                *entry = edited;
+                operations.push(Operation::EditDestination(key, edited));
             }
         }
         self
