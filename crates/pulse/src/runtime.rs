@@ -9,7 +9,7 @@ use lvs_cf::Config;
 use system::child::{self, Exit};
 use system::clock;
 use system::pair::Pair;
-use system::poll::{Interest, Poller};
+use system::poll::{Interest, Poller, Ready};
 use system::signals::Signals;
 
 use crate::effects::{Answers, Effects};
@@ -22,8 +22,24 @@ use crate::watch::Watch;
 const FLOOD_PATIENCE: Duration = Duration::from_millis(100);
 
 /// The poller's names for what is watched.
-const OURS: usize = 0;
+const HEARTBEATS: usize = 0;
 const EFFECTS: usize = 1;
+const SIGNALS: usize = 2;
+const NEWS: usize = 3;
+
+/// What a turn has to look at beside the heartbeats: nothing in most of them, and so it costs no system call.
+struct Woken {
+    effects: bool,
+    signals: bool,
+    news: bool,
+}
+
+impl Woken {
+    fn by(ready: &[Ready]) -> Woken {
+        let is = |token| ready.iter().any(|ready| ready.token == token);
+        Woken { effects: is(EFFECTS), signals: is(SIGNALS), news: is(NEWS) }
+    }
+}
 
 /// Everything that the loop works with.
 pub struct Pulse {
@@ -67,12 +83,11 @@ pub fn run(mut pulse: Pulse) -> io::Result<()> {
         ];
         let due = due.into_iter().flatten().min();
         pulse.watch(&mut poller);
-        let ready = poller.wait(due.map(|due| due.saturating_sub(clock::now())))?;
+        let woken = Woken::by(poller.wait(due.map(|due| due.saturating_sub(clock::now())))?);
         let mut answers = Answers::new();
-        let readable = ready.iter().any(|ready| ready.token == EFFECTS);
-        pulse.effects.proceed(clock::now(), readable, &mut answers);
+        pulse.effects.proceed(clock::now(), woken.effects, &mut answers);
         pulse.answer(&mut election, answers, &mut out);
-        leaving |= pulse.turn(&mut election, &mut out, leaving);
+        leaving |= pulse.turn(&woken, &mut election, &mut out, leaving);
     }
     Ok(())
 }
@@ -81,9 +96,12 @@ impl Pulse {
     /// The few descriptors that a turn waits on.
     fn watch(&self, poller: &mut Poller) {
         poller.clear();
-        let ours = self.sockets.descriptors().chain([self.signals.fd()]).chain(self.watch.descriptor());
-        for descriptor in ours {
-            poller.register(OURS, descriptor, Interest::Read);
+        for descriptor in self.sockets.descriptors() {
+            poller.register(HEARTBEATS, descriptor, Interest::Read);
+        }
+        poller.register(SIGNALS, self.signals.fd(), Interest::Read);
+        if let Some(descriptor) = self.watch.descriptor() {
+            poller.register(NEWS, descriptor, Interest::Read);
         }
         for descriptor in self.effects.descriptors() {
             poller.register(EFFECTS, descriptor, Interest::Read);
@@ -92,19 +110,19 @@ impl Pulse {
 
     /// One turn: everything that has arrived is heard before any deadline is believed. True when pulse is
     /// to leave.
-    fn turn(&mut self, election: &mut Election, out: &mut Vec<Output>, leaving: bool) -> bool {
-        let news = self.watch.news();
-        if news.links {
-            self.check_links(election, out);
+    fn turn(&mut self, woken: &Woken, election: &mut Election, out: &mut Vec<Output>, leaving: bool) -> bool {
+        if woken.news {
+            self.hear_news(election, out);
         }
-        self.effects.vips().addresses_gone(&news.gone, news.missed, clock::now());
         let drained = self.sockets.drain(|input| {
             if !leaving {
                 election.handle(clock::now(), input, out);
             }
         });
-        for signal in self.signals.take() {
-            self.on_signal(signal, election, out);
+        if woken.signals {
+            for signal in self.signals.take() {
+                self.on_signal(signal, election, out);
+            }
         }
         let mut leave = self.carry_out(election, out);
         let now = clock::now();
@@ -116,6 +134,14 @@ impl Pulse {
         }
         self.systemd.proceed(clock::now());
         leave
+    }
+
+    fn hear_news(&mut self, election: &mut Election, out: &mut Vec<Output>) {
+        let news = self.watch.news();
+        if news.links {
+            self.check_links(election, out);
+        }
+        self.effects.vips().addresses_gone(&news.gone, news.missed, clock::now());
     }
 
     fn check_links(&mut self, election: &mut Election, out: &mut Vec<Output>) {

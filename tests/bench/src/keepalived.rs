@@ -22,32 +22,40 @@ pub enum Check {
 
 /// A `keepalived.conf` in the making.
 #[derive(Debug, Clone)]
-pub struct Config(String);
+pub struct Config {
+    text: String,
+    interval: u32,
+}
 
 impl Default for Config {
     fn default() -> Self {
-        Config("global_defs {\n router_id lab\n}\n".to_owned())
+        Config::checking_every(2)
     }
 }
 
 impl Config {
+    /// Without anything yet; real servers will be checked every `interval` seconds.
+    pub fn checking_every(interval: u32) -> Config {
+        Config { text: "global_defs {\n router_id lab\n}\n".to_owned(), interval }
+    }
+
     /// A VRRP instance with an advertisement each second: `own` in its advertisements, `further` beside them.
     /// Addresses are as in `10.0.0.50/24 dev eth0`.
     pub fn vrrp(mut self, priority: u8, own: &[String], further: &[String]) -> Config {
         let _ = write!(
-            self.0,
+            self.text,
             "vrrp_instance lab {{\n state BACKUP\n interface eth0\n virtual_router_id 51\n priority {priority}\n \
              advert_int 1\n virtual_ipaddress {{\n  {}\n }}\n",
             own.join("\n  ")
         );
         if !further.is_empty() {
-            let _ = writeln!(self.0, " virtual_ipaddress_excluded {{\n  {}\n }}", further.join("\n  "));
+            let _ = writeln!(self.text, " virtual_ipaddress_excluded {{\n  {}\n }}", further.join("\n  "));
         }
-        self.0.push_str("}\n");
+        self.text.push_str("}\n");
         self
     }
 
-    /// A TCP service; each real server is an address and a weight, checked every two seconds.
+    /// A TCP service; each real server is an address and a weight.
     pub fn service(
         mut self,
         vip: Ipv4Addr,
@@ -56,8 +64,9 @@ impl Config {
         servers: impl IntoIterator<Item = (Ipv4Addr, u32)>,
     ) -> Config {
         let _ = writeln!(
-            self.0,
-            "virtual_server {vip} {port} {{\n delay_loop 2\n lb_algo rr\n lb_kind NAT\n protocol TCP"
+            self.text,
+            "virtual_server {vip} {port} {{\n delay_loop {}\n lb_algo rr\n lb_kind NAT\n protocol TCP",
+            self.interval
         );
         let check = match check {
             Check::No => "",
@@ -67,15 +76,15 @@ impl Config {
             }
         };
         for (address, weight) in servers {
-            let _ = writeln!(self.0, " real_server {address} {port} {{\n weight {weight}\n {check} }}");
+            let _ = writeln!(self.text, " real_server {address} {port} {{\n weight {weight}\n {check} }}");
         }
-        self.0.push_str("}\n");
+        self.text.push_str("}\n");
         self
     }
 
     /// Writes it on a host.
     pub fn write(&self, host: &Host) {
-        host.write(CONFIG, &self.0);
+        host.write(CONFIG, &self.text);
     }
 }
 

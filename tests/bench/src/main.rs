@@ -31,9 +31,9 @@ use crate::rows::{Place, Row, ROWS};
 
 const KERNEL: &str = "tests/lab/in-ipvs-kernel";
 /// Seconds that a row may take.
-const LIMIT: &str = "1500";
-/// Memory of a guest: a thousand nannies.
-const MEMORY: &str = "3G";
+const LIMIT: &str = "2400";
+/// Memory of a guest: ten thousand nannies.
+const MEMORY: &str = "10G";
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = env::args().skip(1).collect();

@@ -18,7 +18,7 @@ const WINDOW: Duration = Duration::from_secs(20);
 pub fn cost(_runs: usize) -> Vec<Figure> {
     let mut figures = Vec::new();
     for size in [100, 500, 1000] {
-        let farm = Farm::new(size);
+        let farm = Farm::new(size, INTERVAL.as_secs() as u32);
         thread::sleep(Duration::from_secs(1));
         let idle = meter::percent(WINDOW / 4);
         for (check, name) in [(Check::Connect, "connect"), (Check::Http, "send/expect")] {
@@ -62,7 +62,7 @@ const INTERVAL: Duration = Duration::from_secs(2);
 
 /// Row 8: from the death of the servers to each one's removal, and from their return to each one's re-entry.
 pub fn reaction(runs: usize) -> Vec<Figure> {
-    let farm = Farm::new(SAMPLES);
+    let farm = Farm::new(SAMPLES, INTERVAL.as_secs() as u32);
     let [ours, peer] = [Suite::Ours, Suite::Keepalived].map(|suite| {
         let process = farm.serve(suite, Check::Http);
         thread::sleep(SETTLE);
