@@ -1,6 +1,6 @@
 //! What is common to all subcommands: exit status, and the messages about a file.
 
-use lvs_cf::{Colour, Diagnostic};
+use lvs_cf::{Colour, Diagnostic, ErrorKind};
 use std::io::{self, IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
@@ -15,7 +15,7 @@ pub enum Verdict {
     Warnings = 1,
     /// The file is refused, or something could not be withdrawn.
     Errors = 2,
-    /// The file cannot be opened, or the result cannot be printed.
+    /// The file cannot be opened or read, or the result cannot be printed.
     Unreadable = 3,
     /// Wrong command line.
     Usage = 64,
@@ -35,6 +35,7 @@ pub fn refuse(error: &LoadError) -> io::Result<Verdict> {
             text += &format!("piranha: {error}\n");
             Verdict::Unreadable
         }
+        LoadError::Parse { error, .. } if error.kind == ErrorKind::ReadError => Verdict::Unreadable,
         LoadError::Parse { .. } => Verdict::Errors,
     };
     io::stderr().write_all(text.as_bytes())?;

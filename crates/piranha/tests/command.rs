@@ -152,7 +152,7 @@ fn files_that_cannot_be_used() {
     assert_eq!(piranha(&["show", "/nowhere/lvs.cf"]).status.code(), Some(3));
 
     let directory = piranha(&["check", "/"]);
-    assert_eq!(directory.status.code(), Some(2));
+    assert_eq!(directory.status.code(), Some(3));
     let want = "pulse: error parsing / at line 0: I/O error while reading configuration\n";
     assert_eq!(text(&directory.stderr), want);
 
