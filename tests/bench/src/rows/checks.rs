@@ -60,19 +60,22 @@ const SAMPLES: u16 = 20;
 /// Time between two checks, for both suites.
 const INTERVAL: Duration = Duration::from_secs(2);
 
+/// Deaths, and returns, at these many places in the rhythm of the checks: ours begin together, keepalived's at random.
+const PHASES: u32 = 10;
+
 /// Row 8: from the death of the servers to each one's removal, and from their return to each one's re-entry.
-pub fn reaction(runs: usize) -> Vec<Figure> {
+pub fn reaction(_runs: usize) -> Vec<Figure> {
     let farm = Farm::new(SAMPLES, INTERVAL.as_secs() as u32);
     let [ours, peer] = [Suite::Ours, Suite::Keepalived].map(|suite| {
         let process = farm.serve(suite, Check::Http);
         thread::sleep(SETTLE);
         let (mut out, mut back) = (Vec::new(), Vec::new());
         let start = Instant::now();
-        for run in 0..runs {
-            wait_for_phase(start, run, runs);
+        for phase in 0..PHASES {
+            wait_for_phase(start, phase);
             farm.server().stop();
             out.extend(follow(&farm, |in_service| SAMPLES as usize - in_service));
-            wait_for_phase(start, run, runs);
+            wait_for_phase(start, phase);
             farm.server().restart();
             back.extend(follow(&farm, |in_service| in_service));
         }
@@ -88,8 +91,8 @@ pub fn reaction(runs: usize) -> Vec<Figure> {
 }
 
 /// Servers die at all phases of the rhythm of checks alike: where in it a suite checks is not to matter.
-fn wait_for_phase(start: Instant, run: usize, runs: usize) {
-    let phase = INTERVAL * run as u32 / runs as u32;
+fn wait_for_phase(start: Instant, phase: u32) {
+    let phase = INTERVAL * phase / PHASES;
     let into = Duration::from_nanos((start.elapsed().as_nanos() % INTERVAL.as_nanos()) as u64);
     // Not less than one interval, for all to have settled.
     thread::sleep(INTERVAL + INTERVAL + phase - into);
