@@ -18,6 +18,12 @@ use nix::unistd::Pid;
 use crate::journal::Journal;
 use crate::process::Process;
 
+/// A host's own disk: `/run`, and what is written below `/etc`.
+pub(crate) const DISK: &str = "/run";
+
+/// Its size, as options of a tmpfs.
+pub(crate) const DISK_SIZE: &str = "size=256m,nr_inodes=65536";
+
 type Job = Box<dyn FnOnce() + Send>;
 
 /// A machine of the lab. Threads and processes that it starts live in its namespaces; all of its processes
@@ -118,12 +124,16 @@ impl Host {
 
     /// Writes a file as the host sees it, with its directories. `/run` and `/etc` belong to this host alone.
     pub fn write(&self, path: &str, content: &str) {
+        self.try_write(path, content).unwrap_or_else(|error| panic!("cannot write {path}: {error}"));
+    }
+
+    /// The same on a disk that may be full: then the file may be missing, empty or cut off.
+    pub fn try_write(&self, path: &str, content: &str) -> io::Result<()> {
         let (path, content) = (path.to_owned(), content.to_owned());
         self.run(move || {
             fs::create_dir_all(Path::new(&path).parent().expect("an absolute path"))
                 .and_then(|()| fs::write(&path, content))
-                .unwrap_or_else(|error| panic!("cannot write {path}: {error}"));
-        });
+        })
     }
 
     /// Reads a file as the host sees it, or says that it cannot be read.
@@ -212,7 +222,7 @@ fn enter(path: &str) -> io::Result<()> {
     let none = None::<&str>;
     mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
     mount(Some("sysfs"), "/sys", Some("sysfs"), MsFlags::empty(), none)?;
-    mount(Some("tmpfs"), "/run", Some("tmpfs"), MsFlags::empty(), none)?;
+    mount(Some("tmpfs"), DISK, Some("tmpfs"), MsFlags::empty(), Some(DISK_SIZE))?;
     for directory in ["/run/lock", "/run/etc-new", "/run/etc-work"] {
         fs::create_dir(directory)?;
     }

@@ -39,7 +39,7 @@ impl ArpFrame {
         self.sender_address == self.target_address || (self.is_reply && self.is_broadcast)
     }
 
-    fn parse(at: Duration, frame: &[u8]) -> Option<ArpFrame> {
+    pub(crate) fn parse(at: Duration, frame: &[u8]) -> Option<ArpFrame> {
         // Ethernet, IPv4: type 0x0806, hardware type 1, protocol 0x0800, lengths 6 and 4.
         if frame.len() < 42 || frame[12..20] != [0x08, 0x06, 0, 1, 0x08, 0, 6, 4] {
             return None;

@@ -5,8 +5,10 @@ use std::net::{Ipv4Addr, UdpSocket};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use system::packet::PacketSocket;
 use testbed::{
-    holds_for, wait_until, Cluster, Forwarding, Host, HostileServer, Manner, Probe, Usage, VipWatch, VIP,
+    device, first_fragment, foreign_mac, holds_for, wait_until, ArpFrame, Cluster, Forwarding, Host,
+    HostileServer, Mac, Manner, Probe, Usage, VipWatch, WireWatch, EVERYBODY, FRAME, NAT_ROUTER, VIP,
 };
 
 const LIMIT: Duration = Duration::from_secs(20);
@@ -124,6 +126,145 @@ fn nonsense_from_the_partners_own_address_is_no_heartbeat() {
     cluster.a.host.kill_all();
     wait_until(Duration::from_secs(7), "b takes over", || cluster.b.holds(VIP));
     noise.join().expect("the noise ends");
+}
+
+/// Sends the frames that `frame` makes of 0, 1, 2 … out of the host's `eth0` for `period`, a thousand every 20 ms at
+/// most. Returns how many.
+fn storm(host: &Host, period: Duration, frame: impl Fn(usize) -> [u8; FRAME] + Send + 'static) -> usize {
+    let (_, interface) = device(host, "eth0");
+    host.run(move || {
+        let socket = PacketSocket::open().expect("a packet socket");
+        let start = Instant::now();
+        let mut sent = 0;
+        while start.elapsed() < period {
+            let frames: Vec<_> = (sent..sent + 1000).map(|number| (interface, frame(number))).collect();
+            sent += socket.send_many(&frames).iter().filter(|result| result.is_ok()).count();
+            thread::sleep(Duration::from_millis(20));
+        }
+        sent
+    })
+}
+
+/// A machine on the public network that is nobody's friend.
+fn stranger(cluster: &Cluster) -> Host {
+    let host = cluster.network.add_host("stranger");
+    cluster.network.connect(&host, "eth0", "public", Ipv4Addr::new(10, 0, 0, 66), 24);
+    host
+}
+
+/// An address that no host has: of the public network, or (every thousand frames in turn) of any.
+fn unused(number: usize) -> Ipv4Addr {
+    match number / 1000 % 2 {
+        0 => Ipv4Addr::new(10, 0, 0, 110 + (number % 140) as u8),
+        _ => Ipv4Addr::new(10, 0, 1 + (number / 250 % 250) as u8, (number % 250) as u8),
+    }
+}
+
+fn arp(sender: Mac, is_reply: bool, sender_address: Ipv4Addr, target_address: Ipv4Addr) -> ArpFrame {
+    ArpFrame { at: Duration::ZERO, is_reply, sender, sender_address, target_address, is_broadcast: false }
+}
+
+#[test]
+fn an_arp_storm_about_others_loses_nothing() {
+    let victims = Victims::start(pair());
+    let cluster = &victims.cluster;
+    let clients = cluster.probe(Probe::Tcp, Duration::from_millis(20));
+    cluster.wait_for_service(&clients);
+    let macs = [&cluster.a, &cluster.b].map(|director| device(&director.host, "eth0").0);
+    let wire = WireWatch::start(&cluster.client);
+    thread::sleep(Duration::from_secs(6));
+    let since = cluster.journal().now();
+    let sent = storm(&stranger(cluster), Duration::from_secs(5), move |number| {
+        let (mac, from, director) = (foreign_mac(number), unused(number), number / 6 % 2);
+        let anybody = Ipv4Addr::new(10, 0, 0, number as u8);
+        match number % 6 {
+            0 => arp(mac, false, from, VIP).to_bytes(EVERYBODY),
+            1 => arp(mac, false, from, anybody).to_bytes(EVERYBODY),
+            2 => arp(mac, false, from, DIRECTORS[director]).to_bytes(macs[director]),
+            3 => arp(mac, false, from, from).to_bytes(EVERYBODY),
+            4 => arp(mac, true, from, from).to_bytes(EVERYBODY),
+            _ => arp(mac, true, from, DIRECTORS[director]).to_bytes(macs[director]),
+        }
+    });
+    let report = clients.stop();
+    println!("{sent} frames: {report}");
+    assert!(sent > 20_000, "only {sent}");
+    assert_eq!(report.lost(), 0, "{report}");
+    assert!(wire.announced(since).keys().all(|address| ![VIP, NAT_ROUTER].contains(address)));
+    victims.are_unimpressed();
+}
+
+#[test]
+fn a_storm_of_those_who_claim_our_addresses_moves_no_role_and_starts_no_war() {
+    let mut cluster = Cluster::builder(Forwarding::Nat).build();
+    // Heartbeats to the partner's public address go to whoever claims it. That is what the second path is for.
+    cluster.config.set("primary_private", "10.1.0.1").set("backup_private", "10.1.0.2");
+    cluster.configure();
+    cluster.start_both();
+    let victims = Victims::start(cluster);
+    let cluster = &victims.cluster;
+    let clients = cluster.probe(Probe::Tcp, Duration::from_millis(20));
+    cluster.wait_for_service(&clients);
+    let macs = [&cluster.a, &cluster.b].map(|director| device(&director.host, "eth0").0);
+    let wire = WireWatch::start(&cluster.real_servers[0].host);
+    let public = WireWatch::start(&cluster.b.host);
+    thread::sleep(Duration::from_secs(6));
+    let since = cluster.journal().now();
+    let sent = storm(&stranger(cluster), Duration::from_secs(6), move |number| {
+        let (mac, director) = (foreign_mac(number), number / 4 % 2);
+        let claimed = [VIP, DIRECTORS[0], DIRECTORS[1]][number / 8 % 3];
+        match number % 4 {
+            0 => arp(mac, false, claimed, claimed).to_bytes(EVERYBODY),
+            1 => arp(mac, true, claimed, claimed).to_bytes(EVERYBODY),
+            2 => arp(mac, true, claimed, DIRECTORS[director]).to_bytes(macs[director]),
+            _ => arp(mac, false, claimed, DIRECTORS[1 - director]).to_bytes(EVERYBODY),
+        }
+    });
+    let over = cluster.journal().now();
+    let during = clients.report().since(since);
+    println!("{sent} frames: {during}");
+    assert!(during.lost() > 0, "nobody has believed the storm");
+    assert!(sent > 20_000, "only {sent}");
+    let ours = |frame: &&ArpFrame| frame.at >= since && frame.is_gratuitous() && macs.contains(&frame.sender);
+    let announced = public.gratuitous().iter().filter(ours).count() + wire.announced(since).len();
+    assert_eq!(announced, 0, "nobody shouts back");
+    // The client believed the storm, and asks again when nobody answers at the last address that it heard.
+    let back = wait_until(LIMIT, "clients are served again", || {
+        let since = cluster.journal().now().saturating_sub(Duration::from_secs(2)).max(over);
+        let last = clients.report().since(since);
+        last.samples.len() > 20 && last.lost() == 0
+    });
+    println!("served again {back:?} after the storm: {}", clients.stop());
+    victims.are_unimpressed();
+}
+
+#[test]
+fn fragments_that_are_never_completed_keep_no_heartbeat_out() {
+    let victims = Victims::start(pair());
+    let cluster = &victims.cluster;
+    let clients = cluster.probe(Probe::Tcp, Duration::from_millis(20));
+    cluster.wait_for_service(&clients);
+    let macs = [&cluster.a, &cluster.b].map(|director| device(&director.host, "eth0").0);
+    let sent = storm(&stranger(cluster), Duration::from_secs(6), move |number| {
+        let (director, id) = (number % 2, (number / 4) as u16);
+        // Every other in the partner's name.
+        let from = if number / 2 % 2 == 0 { unused(number) } else { DIRECTORS[1 - director] };
+        first_fragment((foreign_mac(number % 140), from), (macs[director], DIRECTORS[director]), 539, id)
+    });
+    for director in [&cluster.a, &cluster.b] {
+        let text = director.host.read("/proc/thread-self/net/sockstat").expect("statistics");
+        let waiting: usize = text
+            .lines()
+            .find_map(|line| line.strip_prefix("FRAG: inuse ")?.split(' ').next()?.parse().ok())
+            .expect("fragments are counted");
+        println!("{}: {waiting} datagrams wait for the rest", director.name());
+        assert!(waiting > 1000, "the queue is not full: {waiting}");
+    }
+    let report = clients.stop();
+    println!("{sent} frames: {report}");
+    assert!(sent > 20_000, "only {sent}");
+    assert_eq!(report.lost(), 0, "{report}");
+    victims.are_unimpressed();
 }
 
 #[test]

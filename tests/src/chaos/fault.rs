@@ -6,6 +6,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use crate::rng::Rng;
+use crate::shortage::Room;
 
 /// One of the directors.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -14,6 +15,16 @@ pub enum Side {
     A,
     /// The backup.
     B,
+}
+
+impl Side {
+    /// The partner.
+    pub fn other(self) -> Side {
+        match self {
+            Side::A => Side::B,
+            Side::B => Side::A,
+        }
+    }
 }
 
 /// What is done to lvs.cf before a reload.
@@ -38,6 +49,19 @@ pub enum Entries {
     Service,
     /// One real server, by its place.
     Server(usize),
+}
+
+/// What makes a director need what it cannot have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Want {
+    /// It is told to read lvs.cf, which is the same.
+    Reload,
+    /// Both directors get another lvs.cf: this scheduler, and with or without the last real server.
+    Change { scheduler: &'static str, all_servers: bool },
+    /// A process of the suite is killed there: the `which`-th (counted round) of this name, if there is any.
+    Kill { program: &'static str, which: usize },
+    /// Its partner stops: it is its turn.
+    Serve,
 }
 
 /// Something that goes wrong. What lasts ends with the step.
@@ -73,9 +97,14 @@ pub enum Fault {
     StepClock(i64),
     /// No process of the director may open another descriptor; it is told to read lvs.cf.
     ExhaustDescriptors(Side),
+    /// No process of the director may start another: the process table is full.
+    ExhaustProcesses { side: Side, want: Want },
+    /// Nothing can be written on the director's disk: not another byte, or not another file.
+    FillDisk { side: Side, room: Room, want: Want },
 }
 
 const PROGRAMS: [&str; 3] = ["pulse", "lvs", "nanny"];
+const SCHEDULERS: [&str; 3] = ["rr", "wrr", "wlc"];
 const IMPAIRMENTS: [&str; 5] = [
     "loss 40%",
     "delay 150ms 100ms",
@@ -91,7 +120,7 @@ impl Fault {
         let side = rng.pick(&[Side::A, Side::B]);
         let device = rng.pick(&["eth0", "eth1"]);
         let (program, which) = (rng.pick(&PROGRAMS), rng.below(servers));
-        match rng.below(20) {
+        match rng.below(23) {
             0..=3 => {
                 let signal = rng.pick(&[Signal::SIGTERM, Signal::SIGKILL]);
                 Fault::Signal { side, program, which, signal }
@@ -105,16 +134,26 @@ impl Fault {
             12 => Fault::ServerDown(which),
             13 => Fault::ServerHangs(which),
             14 => Fault::Damage { side, damage: draw_damage(rng) },
-            15 => Fault::Reload { scheduler: rng.pick(&["rr", "wrr", "wlc"]), all_servers: rng.percent(50) },
+            15 => Fault::Reload { scheduler: rng.pick(&SCHEDULERS), all_servers: rng.percent(50) },
             16 => Fault::RemoveVip(side),
             17 => {
                 let entries = rng.pick(&[Entries::All, Entries::Service, Entries::Server(which)]);
                 Fault::RemoveEntries { side, entries }
             }
             18 => Fault::StepClock(rng.pick(&[-86_400, -5, 5, 3_600, 86_400])),
-            _ => Fault::ExhaustDescriptors(side),
+            19 => Fault::ExhaustDescriptors(side),
+            20..=21 => Fault::ExhaustProcesses { side, want: draw_want(rng, program, which) },
+            _ => {
+                let room = rng.pick(&[Room::Blocks, Room::Files]);
+                Fault::FillDisk { side, room, want: draw_want(rng, program, which) }
+            }
         }
     }
+}
+
+fn draw_want(rng: &mut Rng, program: &'static str, which: usize) -> Want {
+    let change = Want::Change { scheduler: rng.pick(&SCHEDULERS), all_servers: rng.percent(50) };
+    rng.pick(&[Want::Reload, change, Want::Kill { program, which }, Want::Serve])
 }
 
 fn draw_damage(rng: &mut Rng) -> Damage {
@@ -153,6 +192,8 @@ impl fmt::Display for Step {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     #[test]
@@ -163,5 +204,18 @@ mod tests {
         };
         assert_eq!(steps(1), steps(1));
         assert_ne!(steps(1), steps(2));
+    }
+
+    #[test]
+    fn every_fault_is_drawn_sooner_or_later() {
+        let mut rng = Rng::new(1);
+        let mut drawn = BTreeMap::new();
+        for _ in 0..2000 {
+            let fault = format!("{:?}", Fault::draw(&mut rng, 3));
+            let name = fault.split([' ', '(']).next().unwrap_or_default().to_owned();
+            *drawn.entry(name).or_insert(0) += 1;
+        }
+        assert_eq!(drawn.len(), 17, "{drawn:?}");
+        assert!(drawn.values().all(|count| *count > 40), "{drawn:?}");
     }
 }

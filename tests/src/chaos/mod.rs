@@ -15,11 +15,12 @@ use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
 use self::check::Limits;
-use self::fault::{Damage, Entries, Fault, Side, Step};
+use self::fault::{Damage, Entries, Fault, Side, Step, Want};
 use crate::client::{Outcome, Probe, Prober};
 use crate::cluster::{Cluster, Forwarding, NAT_ROUTER, VIP};
 use crate::director::{Director, CONFIG};
 use crate::rng::Rng;
+use crate::shortage::Room;
 
 /// How long the pair may take until it is quiet. An lvs that ended on both directors one after the other is tried
 /// again after a minute: a node never fights for a service that it cannot keep up.
@@ -161,13 +162,13 @@ impl Chaos {
     fn inflict(&mut self, fault: &Fault) -> Option<Undo> {
         match *fault {
             Fault::Signal { side, program, which, signal } => {
-                self.process(side, program, which).and_then(|pid| kill(pid, signal).ok());
+                self.signal(side, program, which, signal);
                 None
             }
             Fault::Freeze { side, program, which } => self.freeze(side, program, which),
             Fault::Crash(side) => Some(self.crash(side)),
             Fault::Stop(side) => {
-                self.process(side, "pulse", 0).and_then(|pid| kill(pid, Signal::SIGTERM).ok());
+                self.signal(side, "pulse", 0, Signal::SIGTERM);
                 None
             }
             Fault::Cut { side, device } => Some(self.cut(side, device)),
@@ -180,7 +181,9 @@ impl Chaos {
             Fault::ServerHangs(which) => Some(self.hurt_server(which, true)),
             Fault::Damage { side, damage } => Some(self.damage(side, damage)),
             Fault::Reload { scheduler, all_servers } => {
-                self.reload(scheduler, all_servers);
+                self.change(scheduler, all_servers);
+                self.hang_up(Side::A);
+                self.hang_up(Side::B);
                 None
             }
             Fault::RemoveVip(side) => {
@@ -193,6 +196,8 @@ impl Chaos {
             }
             Fault::StepClock(seconds) => step_clock(seconds),
             Fault::ExhaustDescriptors(side) => Some(self.exhaust_descriptors(side)),
+            Fault::ExhaustProcesses { side, want } => Some(self.exhaust_processes(side, want)),
+            Fault::FillDisk { side, room, want } => Some(self.fill_disk(side, room, want)),
         }
     }
 
@@ -201,6 +206,11 @@ impl Chaos {
         found.sort();
         let place = which % found.len().max(1);
         found.get(place).copied()
+    }
+
+    fn signal(&mut self, side: Side, program: &str, which: usize, signal: Signal) {
+        // It may have ended meanwhile.
+        self.process(side, program, which).and_then(|pid| kill(pid, signal).ok());
     }
 
     fn freeze(&mut self, side: Side, program: &'static str, which: usize) -> Option<Undo> {
@@ -261,29 +271,45 @@ impl Chaos {
     /// Damages lvs.cf and has it read. A director that starts meanwhile finds it so, too.
     fn damage(&mut self, side: Side, damage: Damage) -> Undo {
         let text = self.cluster.config.to_string();
-        let host = &self.director(side).host;
-        host.exec(&format!("rm -rf {CONFIG}"));
         match damage {
-            Damage::Missing => {}
+            Damage::Missing => self.remove_config(side),
             Damage::Unreadable => {
-                host.exec(&format!("mkdir {CONFIG}"));
+                self.remove_config(side);
+                self.director(side).host.try_exec(&format!("mkdir {CONFIG}"));
             }
-            Damage::Truncated(percent) => host.write(CONFIG, &text[..text.len() * percent / 100]),
-            Damage::Garbage => host.write(CONFIG, "}\u{1}\u{7f}= {{ virtual \"\n\\\r= = =\n#"),
+            Damage::Truncated(percent) => self.write_config(side, &text[..text.len() * percent / 100]),
+            Damage::Garbage => self.write_config(side, "}\u{1}\u{7f}= {{ virtual \"\n\\\r= = =\n#"),
         }
         self.hang_up(side);
-        Box::new(move |chaos| {
-            chaos.director(side).host.exec(&format!("rm -rf {CONFIG}"));
-            chaos.cluster.configure();
-            chaos.hang_up(side);
-        })
+        Box::new(move |chaos| chaos.repair_config(side))
+    }
+
+    fn remove_config(&mut self, side: Side) {
+        // It may be a directory at the moment.
+        self.director(side).host.exec(&format!("rm -rf {CONFIG}"));
+    }
+
+    /// Writes a director's lvs.cf. On a full disk it may come out missing, empty or cut off; whoever makes room has
+    /// it repaired.
+    fn write_config(&mut self, side: Side, text: &str) {
+        self.remove_config(side);
+        if let Err(error) = self.director(side).host.try_write(CONFIG, text) {
+            self.cluster.journal().step(&format!("lvs.cf of {side:?} is not written: {error}"));
+        }
+    }
+
+    /// Gives a director the configuration that is in force, and has it read.
+    fn repair_config(&mut self, side: Side) {
+        self.write_config(side, &self.cluster.config.to_string());
+        self.hang_up(side);
     }
 
     fn hang_up(&mut self, side: Side) {
-        self.process(side, "pulse", 0).and_then(|pid| kill(pid, Signal::SIGHUP).ok());
+        self.signal(side, "pulse", 0, Signal::SIGHUP);
     }
 
-    fn reload(&mut self, scheduler: &'static str, all_servers: bool) {
+    /// Gives both directors another lvs.cf; nobody is told.
+    fn change(&mut self, scheduler: &'static str, all_servers: bool) {
         let last = self.cluster.real_servers.last().expect("real servers");
         let (name, address) = (last.server.name().to_owned(), last.address);
         let web = self.cluster.config.virtual_server("web").set("scheduler", scheduler).remove_server(&name);
@@ -291,13 +317,9 @@ impl Chaos {
             web.add_server(&name, address, 1);
         }
         (self.scheduler, self.all_servers) = (scheduler, all_servers);
-        for side in [Side::A, Side::B] {
-            // It may be a directory at the moment.
-            self.director(side).host.exec(&format!("rm -rf {CONFIG}"));
-        }
-        self.cluster.configure();
-        self.hang_up(Side::A);
-        self.hang_up(Side::B);
+        let text = self.cluster.config.to_string();
+        self.write_config(Side::A, &text);
+        self.write_config(Side::B, &text);
     }
 
     fn remove_vip(&mut self, side: Side) {
@@ -327,6 +349,43 @@ impl Chaos {
         });
         self.hang_up(side);
         Box::new(move |chaos| chaos.limit_descriptors(side, |_| 1024))
+    }
+
+    fn exhaust_processes(&mut self, side: Side, want: Want) -> Undo {
+        self.prepare(want);
+        self.director(side).host.forbid_processes();
+        self.provoke(side, want);
+        Box::new(move |chaos| chaos.director(side).host.allow_processes())
+    }
+
+    /// What was cut off for want of room is put right with it.
+    fn fill_disk(&mut self, side: Side, room: Room, want: Want) -> Undo {
+        self.prepare(want);
+        self.director(side).host.fill_disk(room);
+        self.provoke(side, want);
+        Box::new(move |chaos| {
+            chaos.director(side).host.empty_disk();
+            chaos.repair_config(side);
+        })
+    }
+
+    /// The part of a want that comes before the shortage: a file can be written.
+    fn prepare(&mut self, want: Want) {
+        if let Want::Change { scheduler, all_servers } = want {
+            self.change(scheduler, all_servers);
+        }
+    }
+
+    fn provoke(&mut self, side: Side, want: Want) {
+        match want {
+            Want::Reload => self.hang_up(side),
+            Want::Change { .. } => {
+                self.hang_up(Side::A);
+                self.hang_up(Side::B);
+            }
+            Want::Kill { program, which } => self.signal(side, program, which, Signal::SIGKILL),
+            Want::Serve => self.signal(side.other(), "pulse", 0, Signal::SIGTERM),
+        }
     }
 
     fn limit_descriptors(&mut self, side: Side, limit: impl Fn(Pid) -> usize) {

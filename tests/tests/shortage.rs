@@ -1,0 +1,107 @@
+//! A director has no process, or no room on its disk, to spare: it does what it can without, and the rest later.
+#![allow(clippy::expect_used, clippy::print_stdout, reason = "helpers of tests may do what tests do")]
+
+use std::time::Duration;
+
+use nix::sys::signal::{kill, Signal};
+use testbed::{daemon, wait_until, Cluster, Director, Forwarding, Probe, Room, NAT_ROUTER, VIP};
+
+const LIMIT: Duration = Duration::from_secs(15);
+const NO_PROCESS: &str = "Resource temporarily unavailable";
+
+fn pair() -> Cluster {
+    let mut cluster = Cluster::builder(Forwarding::Nat).build();
+    cluster.config.set("hard_shutdown", 0);
+    cluster.configure();
+    cluster.start_both();
+    cluster
+}
+
+/// Everything that an active director has.
+fn serves(director: &Director) -> bool {
+    let servers: usize = director.ipvs().services.iter().map(|service| service.destinations.len()).sum();
+    director.holds(VIP) && director.holds(NAT_ROUTER) && servers == 2
+}
+
+#[test]
+fn a_standby_that_can_start_nothing_serves_as_soon_as_it_can() {
+    let mut cluster = pair();
+    let clients = cluster.probe(Probe::Tcp, Duration::from_millis(20));
+    cluster.wait_for_service(&clients);
+    let since = cluster.journal().now();
+    cluster.b.host.forbid_processes();
+    cluster.a.stop();
+    cluster.b.wait_for_log(since, &format!("cannot start lvs: {NO_PROCESS}"), LIMIT);
+    std::thread::sleep(Duration::from_secs(2));
+    assert!(cluster.b.runs());
+    cluster.b.host.allow_processes();
+    let served = wait_until(LIMIT, "b serves", || serves(&cluster.b));
+    println!("served {served:?} after there was room for processes");
+    cluster.wait_for_service(&clients);
+}
+
+#[test]
+fn a_nanny_that_cannot_be_started_is_a_nanny_that_died() {
+    let mut cluster = pair();
+    let since = cluster.journal().now();
+    cluster.a.host.forbid_processes();
+    let address = cluster.real_servers[1].address;
+    cluster.config.virtual_server("web").add_server("another", address, 1).set_server("another", "port", 81);
+    cluster.configure();
+    cluster.a.reload(&cluster.config.clone());
+    cluster.a.wait_for_log(since, NO_PROCESS, LIMIT);
+    assert!(serves(&cluster.a), "the others stay in service");
+    cluster.a.host.allow_processes();
+    cluster.a.reload(&cluster.config.clone());
+    wait_until(LIMIT, "the next reload starts it", || cluster.a.host.processes_named("nanny").len() == 3);
+}
+
+/// Starts pulse as an init script does: with a pid file and without an output.
+fn start_daemon(director: &Director) {
+    director.host.journal().step(&format!("start pulse as a daemon on {}", director.name()));
+    director.host.exec(&format!("{} --lvsd {}", daemon("pulse").display(), daemon("lvs").display()));
+}
+
+fn a_pair_serves_without(room: Room) {
+    let cluster = Cluster::builder(Forwarding::Nat).build();
+    for director in [&cluster.a, &cluster.b] {
+        director.host.fill_disk(room);
+        assert!(director.host.try_write("/run/note", "a word").is_err());
+        start_daemon(director);
+    }
+    let serving = || [&cluster.a, &cluster.b].map(serves);
+    let taken = wait_until(LIMIT, "one serves", || serving() != [false, false]);
+    println!("no more {room:?}: one serves after {taken:?}");
+    let (active, standby) = match serving() {
+        [true, false] => (&cluster.a, &cluster.b),
+        [false, true] => (&cluster.b, &cluster.a),
+        both => panic!("who serves? {both:?}"),
+    };
+    let clients = cluster.probe(Probe::Tcp, Duration::from_millis(20));
+    cluster.wait_for_service(&clients);
+    cluster.journal().step("the active one is stopped");
+    let pulse = active.host.processes_named("pulse");
+    assert_eq!(pulse.len(), 1);
+    kill(pulse[0], Signal::SIGTERM).expect("pulse runs");
+    wait_until(LIMIT, "the other one serves", || serves(standby) && !active.holds(VIP));
+    wait_until(LIMIT, "nothing is left of the first", || active.host.processes().is_empty());
+    assert!(active.ipvs().services.is_empty());
+    active.host.empty_disk();
+    start_daemon(active);
+    cluster.journal().step("there is room again, and the other one dies");
+    standby.host.kill_all();
+    wait_until(LIMIT, "the first serves, and has its pid file", || {
+        let file = active.host.read("/run/pulse.pid");
+        serves(active) && file.is_ok_and(|text| text.ends_with('\n'))
+    });
+}
+
+#[test]
+fn a_full_disk_keeps_nobody_from_serving() {
+    a_pair_serves_without(Room::Blocks);
+}
+
+#[test]
+fn nor_does_one_on_which_no_file_can_be_made() {
+    a_pair_serves_without(Room::Files);
+}
