@@ -15,13 +15,12 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use lvs_cf::{Config, ServiceKind};
-use system::config::LoadError;
-use system::daemon::{daemonise, Detach, PidFile, PidFileError, Readiness};
-use system::logging::{open_syslog, Logging, Sink};
+use system::daemon::Detach;
+use system::logging::{Logging, Sink};
 use system::options::Stop;
 use system::pair::Pair;
 use system::route::RouteSocket;
-use system::signals::{self, Signals};
+use system::startup::{enter_background, handle_signals, LIFELINE};
 
 use crate::cli::{Request, PROGRAM};
 use crate::command::Style;
@@ -29,9 +28,6 @@ use crate::runtime::{tell, Fos};
 use crate::supervisor::{Action, Input, Outcome, Service, Supervisor};
 
 const PID_FILE: &str = "/var/run/fos.pid";
-
-/// Names the descriptor that reads end-of-file when the pulse that started us is gone.
-const LIFELINE: &str = "PIRANHA_LIFELINE_FD";
 
 fn main() -> ExitCode {
     let lifeline = system::child::take_inherited(LIFELINE);
@@ -51,8 +47,11 @@ fn start(request: &Request, lifeline: Option<OwnedFd>) -> Result<u8, Stop> {
         plan(request, services);
         return Ok(0);
     }
-    let (readiness, pid_file) = detach(request)?;
-    let signals = handlers().map_err(|error| Stop::error(format!("fos: {error}")))?;
+    let how = if request.nofork { Detach::InPlace } else { Detach::Fork };
+    let background = || enter_background(how, PROGRAM, PROGRAM, PID_FILE);
+    let (readiness, pid_file) = (!request.foreground).then(background).transpose()?.unzip();
+    // HUP ends fos, as it always did: pulse starts it again when its services have changed.
+    let signals = handle_signals().map_err(|error| Stop::error(format!("fos: {error}")))?;
     let (supervisor, actions) = Supervisor::start(request.mode, services, lifeline.is_some());
     if let Some(readiness) = readiness {
         readiness.ready();
@@ -64,7 +63,7 @@ fn start(request: &Request, lifeline: Option<OwnedFd>) -> Result<u8, Stop> {
 }
 
 fn load(path: &Path) -> Result<Config, Stop> {
-    let mut config = system::config::load(path).map_err(|error| refused(path, &error))?;
+    let mut config = system::config::load(path).map_err(|error| error.stop(PROGRAM))?;
     let path = path.display();
     if config.service != ServiceKind::Fos {
         return Err(Stop::error(format!("fos: Service type is not \"fos\" in {path}")));
@@ -74,16 +73,6 @@ fn load(path: &Path) -> Result<Config, Stop> {
     }
     system::sibling::adopt_monitors(&mut config.failovers);
     Ok(config)
-}
-
-fn refused(path: &Path, error: &LoadError) -> Stop {
-    let path = path.display();
-    Stop::error(match error {
-        LoadError::Open { .. } => format!("fos: failed to open {path}"),
-        LoadError::Parse { .. } => {
-            format!("fos: error parsing {path} on line {}.\n{}", error.line(), error.details().trim_end())
-        }
-    })
 }
 
 /// The other node's public address.
@@ -117,36 +106,4 @@ fn plan(request: &Request, services: Vec<Service>) {
             _ => Vec::new(),
         };
     }
-}
-
-/// Leaves the terminal as asked, and takes the pid file.
-fn detach(request: &Request) -> Result<(Option<Readiness>, Option<PidFile>), Stop> {
-    if request.foreground {
-        return Ok((None, None));
-    }
-    let how = if request.nofork { Detach::InPlace } else { Detach::Fork };
-    let readiness = daemonise(how).map_err(|error| Stop::error(format!("fos: cannot detach: {error}")))?;
-    let pid_file = match PidFile::create(PID_FILE) {
-        Ok(file) => Some(file),
-        Err(error @ PidFileError::AlreadyRunning { .. }) => {
-            readiness.fail(1);
-            return Err(Stop::error(format!("fos: {error}")));
-        }
-        Err(error) => {
-            log::info!("{error}");
-            None
-        }
-    };
-    open_syslog(PROGRAM);
-    Ok((Some(readiness), pid_file))
-}
-
-fn handlers() -> std::io::Result<Signals> {
-    for signal in [libc::SIGUSR1, libc::SIGUSR2, libc::SIGPIPE] {
-        signals::ignore(signal)?;
-    }
-    // HUP ends fos, as it always did: pulse starts it again when its services have changed.
-    let signals = Signals::install(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGCHLD])?;
-    signals::unblock_all()?;
-    Ok(signals)
 }

@@ -45,7 +45,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
         return Err(Stop { text: version_block("lvs 1.38").into_bytes(), status: 0 });
     }
     Ok(Request {
-        configfile: values.text("configfile").unwrap_or("/etc/sysconfig/ha/lvs.cf".as_ref()).into(),
+        configfile: values.text("configfile").unwrap_or(system::config::DEFAULT_PATH.as_ref()).into(),
         foreground: values.flag("nodaemon"),
         nofork: values.flag("nofork"),
         test: values.flag("test-start"),

@@ -20,10 +20,10 @@ use std::process::ExitCode;
 
 use lvs_cf::Config;
 use system::config::LoadError;
-use system::daemon::{daemonise, Detach, PidFile, PidFileError, Readiness};
-use system::logging::{open_syslog, Logging, Sink};
+use system::daemon::Detach;
+use system::logging::{Logging, Sink};
 use system::options::Stop;
-use system::signals::{self, Signals};
+use system::startup::{enter_background, handle_signals, LIFELINE, READY};
 
 use crate::cli::Request;
 use crate::command::Style;
@@ -31,12 +31,6 @@ use crate::runtime::{Lvs, Pulse};
 
 const IDENT: &str = "lvsd";
 const PID_FILE: &str = "/var/run/lvs.pid";
-
-/// Names the descriptor that reads end-of-file when the pulse that started us is gone.
-const LIFELINE: &str = "PIRANHA_LIFELINE_FD";
-
-/// Names the descriptor on which pulse waits for the table to be filled.
-const READY: &str = "PIRANHA_READY_FD";
 
 fn main() -> ExitCode {
     let pulse = Pulse {
@@ -50,7 +44,7 @@ fn main() -> ExitCode {
 }
 
 fn start(request: &Request, pulse: Pulse) -> Result<(), Stop> {
-    let config = load(&request.configfile).map_err(|error| refused(&request.configfile, &error))?;
+    let config = load(&request.configfile).map_err(|error| error.stop(cli::PROGRAM))?;
     let sink = if request.foreground { Sink::Stdout } else { Sink::Syslog };
     Logging { ident: IDENT, prefix: cli::PROGRAM, sink, verbose: request.verbose }.init();
     let style = Style { verbose: request.verbose, foreground: request.foreground };
@@ -64,8 +58,10 @@ fn start(request: &Request, pulse: Pulse) -> Result<(), Stop> {
     if let Err(error) = system::limits::allow_many_descriptors() {
         log::info!("the limit of open files stays as it is: {error}");
     }
-    let (readiness, pid_file) = detach(request)?;
-    let signals = handlers().map_err(|error| Stop::error(format!("lvs: {error}")))?;
+    let how = if request.nofork { Detach::InPlace } else { Detach::Fork };
+    let background = || enter_background(how, cli::PROGRAM, IDENT, PID_FILE);
+    let (readiness, pid_file) = (!request.foreground).then(background).transpose()?.unzip();
+    let signals = handle_signals().map_err(|error| Stop::error(format!("lvs: {error}")))?;
     let lvs = Lvs { path: request.configfile.clone(), config, style, backend, signals, pulse };
     let result = runtime::run(lvs, || {
         announce_start();
@@ -82,16 +78,6 @@ fn load(path: &Path) -> Result<Config, LoadError> {
     let mut config = system::config::load(path)?;
     system::sibling::adopt_monitors(&mut config.virtuals);
     Ok(config)
-}
-
-fn refused(path: &Path, error: &LoadError) -> Stop {
-    let path = path.display();
-    Stop::error(match error {
-        LoadError::Open { .. } => format!("lvs: failed to open {path}"),
-        LoadError::Parse { .. } => {
-            format!("lvs: error parsing {path} on line {}.\n{}", error.line(), error.details().trim_end())
-        }
-    })
 }
 
 /// `--test-start`: what would be done, and nothing is.
@@ -116,38 +102,6 @@ fn plan(config: &Config, style: Style) -> Result<(), Stop> {
         }
     }
     Ok(())
-}
-
-/// Leaves the terminal as asked, and takes the pid file.
-fn detach(request: &Request) -> Result<(Option<Readiness>, Option<PidFile>), Stop> {
-    if request.foreground {
-        return Ok((None, None));
-    }
-    let how = if request.nofork { Detach::InPlace } else { Detach::Fork };
-    let readiness = daemonise(how).map_err(|error| Stop::error(format!("lvs: cannot detach: {error}")))?;
-    let pid_file = match PidFile::create(PID_FILE) {
-        Ok(file) => Some(file),
-        Err(error @ PidFileError::AlreadyRunning { .. }) => {
-            readiness.fail(1);
-            return Err(Stop::error(format!("lvs: {error}")));
-        }
-        Err(error) => {
-            log::info!("{error}");
-            None
-        }
-    };
-    open_syslog(IDENT);
-    Ok((Some(readiness), pid_file))
-}
-
-fn handlers() -> std::io::Result<Signals> {
-    // The original died of these; a stray one must not take the service down.
-    for signal in [libc::SIGUSR1, libc::SIGUSR2, libc::SIGPIPE] {
-        signals::ignore(signal)?;
-    }
-    let signals = Signals::install(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGCHLD])?;
-    signals::unblock_all()?;
-    Ok(signals)
 }
 
 /// Late originals' pulse kills an lvsd that does not post this semaphore within ten seconds.

@@ -57,7 +57,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
         given.unwrap_or_else(|| system::sibling::or(standard, names))
     };
     Ok(Request {
-        configfile: values.text("configfile").unwrap_or("/etc/sysconfig/ha/lvs.cf".as_ref()).into(),
+        configfile: values.text("configfile").unwrap_or(system::config::DEFAULT_PATH.as_ref()).into(),
         foreground: values.flag("nodaemon"),
         test: values.flag("test-start") || values.flag("norun"),
         verbose: values.flag("verbose"),

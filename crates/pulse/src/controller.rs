@@ -7,15 +7,10 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use system::child::{self, Pid, Signal, Spawn};
+use system::startup::{LIFELINE, READY};
 
 /// How long lvs may take to end before it is killed.
 const PATIENCE: Duration = Duration::from_secs(10);
-
-/// Names, in lvs's environment, the descriptor that reads end-of-file when pulse is gone.
-const LIFELINE: &str = "PIRANHA_LIFELINE_FD";
-
-/// Names, in lvs's environment, the descriptor on which it says that the table is filled.
-const READY: &str = "PIRANHA_READY_FD";
 
 /// How lvs is started.
 pub struct Program {

@@ -6,9 +6,7 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use system::child::{self, Pid, Signal, Spawn};
-
-/// Names, in fos's environment, the descriptor that reads end-of-file when pulse is gone.
-const LIFELINE: &str = "PIRANHA_LIFELINE_FD";
+use system::startup::LIFELINE;
 
 /// What fos is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

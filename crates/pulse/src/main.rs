@@ -32,12 +32,12 @@ use heartbeat::{Message, Role};
 use lvs_cf::{Config, ServiceKind};
 use system::clock;
 use system::config::LoadError;
-use system::daemon::{daemonise, Detach, PidFile, PidFileError, Readiness};
+use system::daemon::{Detach, Readiness};
 use system::errno;
-use system::logging::{open_syslog, Logging, Sink};
+use system::logging::{Logging, Sink};
 use system::options::Stop;
 use system::pair::{self, Pair};
-use system::signals::{self, Signals};
+use system::startup::{enter_background, handle_signals};
 use system::vip::{self, Addresses};
 
 use crate::cli::Request;
@@ -81,10 +81,14 @@ fn start(request: &Request) -> Result<(), Stop> {
         tell(&Message::BindFailed(errno::text(&error)));
         Stop::error("pulse: cannot create heartbeat socket. running as root?")
     })?;
-    let (readiness, pid_file) = detach(request)?;
+    let background = || enter_background(Detach::Fork, cli::PROGRAM, cli::PROGRAM, PID_FILE);
+    let (readiness, pid_file) = (!request.foreground).then(background).transpose()?.unzip();
     if !pair.primary && !config.backup_active {
         tell(&Message::BackupNotWanted);
-        return Err(Stop { text: Vec::new(), status: fail(readiness, FAILED) });
+        if let Some(readiness) = readiness {
+            readiness.fail(FAILED);
+        }
+        return Err(Stop { text: Vec::new(), status: FAILED });
     }
     let result = serve(request, config, pair, addresses, sockets, readiness, systemd);
     drop(pid_file);
@@ -107,7 +111,7 @@ fn serve(
         Start { force_active: request.force_active, prepare: system::sibling::is_beside(&request.lvs) };
     let settings = settings::of(&config, &pair, start);
     // Before anybody can know that we run, and signal us.
-    let signals = handlers()?;
+    let signals = handle_signals()?;
     tell(&Message::Starting(settings.role));
     // Made after the sockets: when this process is killed, the kernel closes the heartbeat port before lvs or fos sees
     // the end of the lifeline and says goodbye from the same port.
@@ -215,44 +219,4 @@ fn arguments(config: &Config, request: &Request) -> Vec<OsString> {
         words.push("-v".into());
     }
     words
-}
-
-/// Leaves the terminal unless told not to, and takes the pid file.
-fn detach(request: &Request) -> Result<(Option<Readiness>, Option<PidFile>), Stop> {
-    if request.foreground {
-        return Ok((None, None));
-    }
-    let readiness =
-        daemonise(Detach::Fork).map_err(|error| Stop::error(format!("pulse: cannot detach: {error}")))?;
-    let pid_file = match PidFile::create(PID_FILE) {
-        Ok(file) => Some(file),
-        Err(error @ PidFileError::AlreadyRunning { .. }) => {
-            let stop = Stop::error(format!("pulse: {error}"));
-            fail(Some(readiness), 1);
-            return Err(stop);
-        }
-        Err(error) => {
-            log::info!("{error}");
-            None
-        }
-    };
-    open_syslog(cli::PROGRAM);
-    Ok((Some(readiness), pid_file))
-}
-
-fn fail(readiness: Option<Readiness>, status: u8) -> u8 {
-    if let Some(readiness) = readiness {
-        readiness.fail(status);
-    }
-    status
-}
-
-fn handlers() -> std::io::Result<Signals> {
-    // The original died of these, its addresses still up; an old web tool even sends USR2.
-    for signal in [libc::SIGUSR1, libc::SIGUSR2, libc::SIGPIPE] {
-        signals::ignore(signal)?;
-    }
-    let signals = Signals::install(&[libc::SIGTERM, libc::SIGINT, libc::SIGHUP, libc::SIGCHLD])?;
-    signals::unblock_all()?;
-    Ok(signals)
 }

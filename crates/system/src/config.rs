@@ -1,5 +1,6 @@
 //! Reading lvs.cf from a file.
 
+use crate::options::Stop;
 use crate::resolver::SystemResolver;
 use lvs_cf::{Colour, Config, Diagnostic, Error, ErrorKind};
 use std::fmt;
@@ -43,6 +44,17 @@ impl LoadError {
             LoadError::Open { .. } => 0,
             LoadError::Parse { error, .. } => error.line,
         }
+    }
+
+    /// What lvs and fos, by its name, say of it when they do not start; the original's words, and the place.
+    pub fn stop(&self, program: &str) -> Stop {
+        Stop::error(match self {
+            LoadError::Open { path, .. } => format!("{program}: failed to open {}", path.display()),
+            LoadError::Parse { path, .. } => {
+                let (path, line, details) = (path.display(), self.line(), self.details());
+                format!("{program}: error parsing {path} on line {line}.\n{}", details.trim_end())
+            }
+        })
     }
 
     /// What is wrong and where, over several lines, for whoever has to mend it: the system's reason, or the place

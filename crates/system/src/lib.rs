@@ -25,5 +25,6 @@ pub mod semaphore;
 pub mod services;
 pub mod sibling;
 pub mod signals;
+pub mod startup;
 pub mod udp;
 pub mod vip;
