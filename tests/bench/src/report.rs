@@ -8,6 +8,10 @@ use crate::figure::{number, Figure, Series};
 
 const JSON: &str = "docs/benchmarks.json";
 const CHART: &str = "docs/benchmarks.svg";
+const PAGE: &str = "docs/benchmarks.md";
+/// Between these lines of the page is the table.
+const BEGIN: &str = "<!-- table: written by make bench SAVE=1 -->\n";
+const END: &str = "<!-- end of table -->\n";
 
 /// A table in Markdown, with columns that line up in a terminal too.
 pub fn table(figures: &[Figure]) -> String {
@@ -62,7 +66,7 @@ fn outcome(series: &Series, unit: &str) -> String {
     }
 }
 
-/// Writes JSON and chart; rows that were not measured now stay as they are in the file.
+/// Writes JSON, chart and the table in the page; rows that were not measured now stay as they are in the file.
 pub fn save(mut figures: Vec<Figure>) -> io::Result<()> {
     let earlier: Vec<Figure> =
         fs::read_to_string(JSON).ok().and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
@@ -70,12 +74,26 @@ pub fn save(mut figures: Vec<Figure>) -> io::Result<()> {
     figures.extend(earlier.into_iter().filter(|figure| !measured.contains(&figure.row)));
     figures.sort_by_key(|figure| figure.row);
     fs::write(JSON, serde_json::to_string_pretty(&figures)? + "\n")?;
-    fs::write(CHART, chart::svg(&figures))
+    fs::write(CHART, chart::svg(&figures))?;
+    fs::write(PAGE, with_table(&fs::read_to_string(PAGE)?, &table(&figures)))
+}
+
+/// The page with another table; a page without the place for one stays as it is.
+fn with_table(page: &str, table: &str) -> String {
+    let parts = page.split_once(BEGIN).and_then(|(before, rest)| Some((before, rest.split_once(END)?.1)));
+    parts.map_or(page.to_owned(), |(before, after)| format!("{before}{BEGIN}{table}{END}{after}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_table_replaces_the_one_before() {
+        let page = |table: &str| format!("above\n{BEGIN}{table}{END}below\n");
+        assert_eq!(with_table(&page("| old |\n"), "| new |\n"), page("| new |\n"));
+        assert_eq!(with_table("no place\n", "| new |\n"), "no place\n");
+    }
 
     #[test]
     fn every_peer_has_a_line() {
