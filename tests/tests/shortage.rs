@@ -1,10 +1,12 @@
-//! A director has no process, or no room on its disk, to spare: it does what it can without, and the rest later.
+//! A director lacks a process, a descriptor, a device or room on its disk: it does what it can without, and the
+//! rest later.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "helpers of tests may do what tests do")]
 
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use nix::sys::signal::{kill, Signal};
-use testbed::{daemon, wait_until, Cluster, Director, Forwarding, Probe, Room, NAT_ROUTER, VIP};
+use testbed::{daemon, wait_until, Cluster, Director, Forwarding, Probe, Room, WireWatch, NAT_ROUTER, VIP};
 
 const LIMIT: Duration = Duration::from_secs(15);
 const NO_PROCESS: &str = "Resource temporarily unavailable";
@@ -54,6 +56,41 @@ fn a_nanny_that_cannot_be_started_is_a_nanny_that_died() {
     cluster.a.host.allow_processes();
     cluster.a.reload(&cluster.config.clone());
     wait_until(LIMIT, "the next reload starts it", || cluster.a.host.processes_named("nanny").len() == 3);
+}
+
+#[test]
+fn a_director_without_a_descriptor_raises_its_addresses_and_announces_them() {
+    let mut cluster = pair();
+    let pulse = cluster.a.pulse().pid();
+    let open = std::fs::read_dir(format!("/proc/{pulse}/fd")).expect("pulse runs").filter_map(Result::ok);
+    let highest = open.filter_map(|entry| entry.file_name().to_str()?.parse::<usize>().ok()).max();
+    let limit = highest.expect("descriptors") + 1;
+    cluster.a.host.exec(&format!("prlimit --pid {pulse} --nofile={limit}:{limit}"));
+    let wire = WireWatch::start(&cluster.client);
+    let since = cluster.journal().now();
+    cluster.a.host.exec(&format!("ip addr del {VIP}/24 dev eth0"));
+    wait_until(LIMIT, "it is back", || cluster.a.holds(VIP));
+    wait_until(LIMIT, "and announced", || wire.announced(since).contains_key(&VIP));
+}
+
+#[test]
+fn an_address_that_cannot_be_raised_is_tried_again() {
+    let mut cluster = Cluster::builder(Forwarding::Nat).build();
+    let late = Ipv4Addr::new(10, 2, 0, 50);
+    let mut other = cluster.config.virtual_server("web").clone().renamed("other");
+    other.set("address", format!("{late} eth2:1"));
+    cluster.config.virtuals.push(other);
+    cluster.configure();
+    let since = cluster.journal().now();
+    cluster.a.start(&["--forceactive"]);
+    cluster.a.wait_for_log(since, "on eth2:1: there is no device eth2", LIMIT);
+    wait_until(LIMIT, "the other address is there", || cluster.a.holds(VIP));
+    cluster.a.host.exec("ip link add eth2 type dummy");
+    cluster.a.host.exec("ip link set eth2 up");
+    let raised = wait_until(LIMIT, "the late one is there, too", || cluster.a.holds(late));
+    println!("raised {raised:?} after its device was there");
+    cluster.a.stop();
+    assert!(!cluster.a.holds(late) && !cluster.a.holds(VIP));
 }
 
 /// Starts pulse as an init script does: with a pid file and without an output.

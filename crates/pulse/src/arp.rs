@@ -18,9 +18,9 @@ pub struct Announcements {
 }
 
 impl Announcements {
-    /// Nothing is announced yet.
+    /// Nothing is announced yet. The socket is opened all the same: there may be no descriptor left when it counts.
     pub fn new(mode: Mode) -> Self {
-        Self { announcer: Announcer::new(), mode, socket: None }
+        Self { announcer: Announcer::new(), mode, socket: PacketSocket::open().ok() }
     }
 
     /// Announces all of `vips` now, and again on the schedule.

@@ -38,11 +38,11 @@ impl Director {
     }
 
     /// Becomes active. lvs starts first: while it fills the table, the addresses come up.
-    fn activate(&mut self) -> io::Result<()> {
+    fn activate(&mut self, now: Duration) -> io::Result<()> {
         hooks::run(self.config.active_cmd.as_ref());
         let lvs = self.lvs.start();
         self.active = true;
-        self.vips.raise(&self.config);
+        self.vips.raise(now, &self.config);
         self.sync_due = true;
         lvs
     }
@@ -52,7 +52,7 @@ impl Director {
         self.vips.fall_silent();
         self.sync_due = false;
         if std::mem::take(&mut self.active) {
-            self.vips.withdraw(&self.config);
+            self.vips.withdraw(now, &self.config);
         }
         self.lvs.stop(now);
         self.clear_table();
@@ -77,8 +77,8 @@ impl Director {
 impl Effects for Director {
     /// Virtual addresses that a killed predecessor left are withdrawn, and services unless they are needed at once;
     /// the site and the sync daemon hear that this node is not active.
-    fn begin(&mut self, at_once: bool) {
-        self.vips.withdraw(&self.config);
+    fn begin(&mut self, now: Duration, at_once: bool) {
+        self.vips.withdraw(now, &self.config);
         self.abandoned = !at_once;
         self.clear_table();
         hooks::run(self.config.inactive_cmd.as_ref());
@@ -88,7 +88,7 @@ impl Effects for Director {
     fn perform(&mut self, now: Duration, output: &Output, answers: &mut Answers) {
         match output {
             Output::Activate(_) => {
-                let lvs = self.activate();
+                let lvs = self.activate(now);
                 answers.push(Input::Activated);
                 if let Err(error) = lvs {
                     answers.push(not_started(&error));

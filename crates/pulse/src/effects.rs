@@ -15,7 +15,7 @@ pub type Answers = Vec<Input<'static>>;
 /// A service's effects, as the runtime drives them.
 pub trait Effects {
     /// What a node does before it knows of its partner. `at_once` tells that it is going to serve without asking.
-    fn begin(&mut self, at_once: bool);
+    fn begin(&mut self, now: Duration, at_once: bool);
 
     /// Carries out what is neither a heartbeat nor a line for the log.
     fn perform(&mut self, now: Duration, output: &Output, answers: &mut Answers);

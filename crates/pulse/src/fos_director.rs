@@ -69,9 +69,9 @@ impl FosDirector {
             return self.fos.stop(now, self.patience());
         }
         if self.goal == Some(Task::Services) {
-            self.vips.raise(&self.config);
+            self.vips.raise(now, &self.config);
         } else {
-            self.vips.withdraw(&self.config);
+            self.vips.withdraw(now, &self.config);
         }
         answers.extend(self.owed.take());
         if let Some(Err(error)) = self.goal.map(|task| self.fos.start(task)) {
@@ -103,8 +103,8 @@ impl FosDirector {
 
 impl Effects for FosDirector {
     /// Virtual addresses that a killed predecessor left are withdrawn.
-    fn begin(&mut self, _at_once: bool) {
-        self.vips.withdraw(&self.config);
+    fn begin(&mut self, now: Duration, _at_once: bool) {
+        self.vips.withdraw(now, &self.config);
     }
 
     fn perform(&mut self, now: Duration, output: &Output, answers: &mut Answers) {

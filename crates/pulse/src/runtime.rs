@@ -70,7 +70,7 @@ pub struct Pulse {
 /// Those of waiting for events.
 pub fn run(mut pulse: Pulse) -> io::Result<()> {
     let mut poller = Poller::new();
-    pulse.effects.begin(pulse.settings.force_active || !pulse.settings.backup_active);
+    pulse.effects.begin(clock::now(), pulse.settings.force_active || !pulse.settings.backup_active);
     let mut out = Vec::new();
     let mut election = Election::new(pulse.settings, clock::now(), &mut out);
     pulse.check_links(&mut election, &mut out);

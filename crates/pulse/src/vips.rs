@@ -14,6 +14,10 @@ use crate::watch::Survey;
 /// At most so often are addresses raised again that somebody else takes down.
 const RESTORE_PAUSE: Duration = Duration::from_secs(1);
 
+/// What could not be raised or withdrawn is tried again after a second, and after twice as long each further time up
+/// to this.
+const RETRY_LIMIT: Duration = Duration::from_secs(60);
+
 /// The virtual addresses and their announcements.
 pub struct Vips {
     addresses: Addresses,
@@ -23,34 +27,55 @@ pub struct Vips {
     /// Those that somebody else took down are raised again at this time.
     restore_at: Option<Duration>,
     restored: Option<Duration>,
+    /// What is still to be done.
+    unsettled: Option<Unsettled>,
+}
+
+/// Some addresses could not be raised or withdrawn.
+struct Unsettled {
+    /// Addresses that are ours wherever they stand.
+    known: Vec<VirtualAddress>,
+    /// How many failed.
+    count: usize,
+    /// When they are tried again.
+    due: Duration,
+    pause: Duration,
 }
 
 impl Vips {
     /// This node holds none yet.
     pub fn new(addresses: Addresses, mode: Mode) -> Self {
         let announcements = Announcements::new(mode);
-        Self { addresses, announcements, wanted: Vec::new(), restore_at: None, restored: None }
+        Self {
+            addresses,
+            announcements,
+            wanted: Vec::new(),
+            restore_at: None,
+            restored: None,
+            unsettled: None,
+        }
     }
 
     /// Makes this node hold the addresses of `config`.
-    pub fn raise(&mut self, config: &Config) {
+    pub fn raise(&mut self, now: Duration, config: &Config) {
         self.wanted = vip::wanted(config);
-        self.settle(&self.wanted.clone());
+        self.settle(now, self.wanted.clone());
     }
 
     /// Takes the addresses of `config` off this node, also those that a killed predecessor left.
-    pub fn withdraw(&mut self, config: &Config) {
+    pub fn withdraw(&mut self, now: Duration, config: &Config) {
         self.announcements.cancel();
         self.restore_at = None;
         self.wanted.clear();
-        self.settle(&vip::wanted(config));
+        self.settle(now, vip::wanted(config));
     }
 
     /// Exchanges the addresses that this node holds for those of `config`, and announces them if they differ.
     pub fn follow(&mut self, now: Duration, config: &Config) {
         let known = std::mem::replace(&mut self.wanted, vip::wanted(config));
-        self.settle(&known);
-        if self.wanted != known {
+        let differs = self.wanted != known;
+        self.settle(now, known);
+        if differs {
             self.announce(now);
         }
     }
@@ -93,7 +118,10 @@ impl Vips {
         self.restore_at = None;
         let held = match self.addresses.survey() {
             Ok((_, held)) => held,
-            Err(error) => return log::info!("cannot list the addresses: {error}"),
+            Err(error) => {
+                self.restore_at = Some(now + RESTORE_PAUSE);
+                return log::info!("cannot list the addresses: {error}");
+            }
         };
         let is_lost = |vip: &&VirtualAddress| !held.iter().any(|held| held.address == vip.address);
         let lost = self.wanted.iter().filter(is_lost).count();
@@ -102,13 +130,14 @@ impl Vips {
         }
         self.restored = Some(now);
         log::info!("{lost} virtual addresses were removed by somebody else; raising them again");
-        self.settle(&self.wanted.clone());
+        self.settle(now, self.wanted.clone());
         self.announce(now);
     }
 
     /// When something here is due.
     pub fn next_deadline(&self) -> Option<Duration> {
-        [self.announcements.next_deadline(), self.restore_at].into_iter().flatten().min()
+        let retry = self.unsettled.as_ref().map(|unsettled| unsettled.due);
+        [self.announcements.next_deadline(), self.restore_at, retry].into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -116,19 +145,47 @@ impl Vips {
         if self.restore_at.is_some_and(|at| at <= now) {
             self.restore(now);
         }
+        if self.unsettled.as_ref().is_some_and(|unsettled| unsettled.due <= now) {
+            self.retry(now);
+        }
         self.announcements.proceed(now);
     }
 
-    /// Makes the kernel's addresses what is wanted; `known` ones count as ours.
-    fn settle(&mut self, known: &[VirtualAddress]) {
-        match self.addresses.settle(&self.wanted, known) {
+    /// Tries again what failed; what stands now that did not before is announced.
+    fn retry(&mut self, now: Duration) {
+        let Some(Unsettled { count, pause, .. }) = self.unsettled else { return };
+        self.settle_or_retry(now, Vec::new(), RETRY_LIMIT.min(pause * 2));
+        let left = self.unsettled.as_ref().map_or(0, |unsettled| unsettled.count);
+        if left < count && !self.wanted.is_empty() {
+            self.announce(now);
+        }
+    }
+
+    /// Makes the kernel's addresses what is wanted; `known` ones count as ours, as do those of an earlier try.
+    fn settle(&mut self, now: Duration, known: Vec<VirtualAddress>) {
+        self.settle_or_retry(now, known, RESTORE_PAUSE);
+    }
+
+    /// The same; what fails is tried again after `pause`.
+    fn settle_or_retry(&mut self, now: Duration, mut known: Vec<VirtualAddress>, pause: Duration) {
+        known.extend(self.unsettled.take().into_iter().flat_map(|earlier| earlier.known));
+        let count = match self.addresses.settle(&self.wanted, &known) {
             Ok(failures) => {
-                for failure in failures {
+                for failure in &failures {
                     let VirtualAddress { address, prefix, label } = &failure.address;
                     log::info!("virtual address {address}/{prefix} on {label}: {}", failure.error);
                 }
+                failures.len()
             }
-            Err(error) => log::info!("cannot change the virtual addresses: {error}"),
+            Err(error) => {
+                log::info!("cannot change the virtual addresses: {error}");
+                self.wanted.len() + known.len()
+            }
+        };
+        if count > 0 {
+            known.sort();
+            known.dedup();
+            self.unsettled = Some(Unsettled { known, count, due: now + pause, pause });
         }
     }
 }

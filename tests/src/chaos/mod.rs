@@ -21,6 +21,7 @@ use crate::cluster::{Cluster, Forwarding, NAT_ROUTER, VIP};
 use crate::director::{Director, CONFIG};
 use crate::rng::Rng;
 use crate::shortage::Room;
+use crate::wait::wait_until;
 
 /// How long the pair may take until it is quiet. An lvs that ended on both directors one after the other is tried
 /// again after a minute: a node never fights for a service that it cannot keep up.
@@ -44,6 +45,8 @@ pub struct Chaos {
     healthy: Vec<bool>,
     scheduler: &'static str,
     all_servers: bool,
+    /// On which side pulse was told to end in this step: that may take a moment.
+    told_to_end: [bool; 2],
     /// The steps so far.
     trace: Vec<String>,
 }
@@ -69,6 +72,7 @@ impl Chaos {
             healthy,
             scheduler: "rr",
             all_servers: true,
+            told_to_end: [false; 2],
             trace: Vec::new(),
         };
         let clients = chaos.clients();
@@ -103,9 +107,12 @@ impl Chaos {
         self.cluster.probe(Probe::Tcp, PROBES)
     }
 
-    /// What a service manager does: a pulse that has ended is started again.
+    /// What a service manager does: a pulse that has ended is started again, and one that was told to is waited for.
     fn attend(&mut self) {
         for side in [Side::A, Side::B] {
+            if std::mem::take(&mut self.told_to_end[side as usize]) {
+                wait_until(PATIENCE, &format!("pulse ends on {side:?}"), || !self.director(side).runs());
+            }
             if !self.director(side).runs() {
                 self.director(side).start(&[]);
             }
@@ -210,7 +217,9 @@ impl Chaos {
 
     fn signal(&mut self, side: Side, program: &str, which: usize, signal: Signal) {
         // It may have ended meanwhile.
-        self.process(side, program, which).and_then(|pid| kill(pid, signal).ok());
+        let told = self.process(side, program, which).is_some_and(|pid| kill(pid, signal).is_ok());
+        let to_end = [Signal::SIGTERM, Signal::SIGKILL].contains(&signal);
+        self.told_to_end[side as usize] |= told && to_end && program == "pulse";
     }
 
     fn freeze(&mut self, side: Side, program: &'static str, which: usize) -> Option<Undo> {

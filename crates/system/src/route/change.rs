@@ -65,8 +65,8 @@ impl RouteSocket {
     /// interface's name; EPERM without CAP_NET_ADMIN.
     pub fn change(&mut self, changes: &[AddressChange]) -> Vec<io::Result<()>> {
         let endangered = self.endangered(changes).unwrap_or_default();
-        let mut names = HashMap::new();
-        let labels: Vec<_> = changes.iter().map(|change| check_label(change, &mut names)).collect();
+        let names = self.names(changes);
+        let labels: Vec<_> = changes.iter().map(|change| check_label(change, &names)).collect();
         let requests = changes.iter().zip(&labels).filter(|(_, label)| label.is_ok());
         let requests = requests.map(|(change, _)| request(change)).collect();
         let mut answers = self.netlink.execute(requests).into_iter();
@@ -74,6 +74,15 @@ impl RouteSocket {
         let results = results.collect();
         self.put_back(&endangered);
         results
+    }
+
+    /// The names of all interfaces, if any of the changes needs them. Asked for on this socket: another may not be
+    /// had by a process that has used up its descriptors.
+    fn names(&mut self, changes: &[AddressChange]) -> HashMap<u32, String> {
+        let labelled =
+            |change: &AddressChange| matches!(change, AddressChange::Add(spec) if !spec.label.is_empty());
+        let links = if changes.iter().any(labelled) { self.links() } else { Ok(Vec::new()) };
+        links.unwrap_or_default().into_iter().map(|link| (link.index, link.name)).collect()
     }
 
     /// The secondary addresses that would go with a primary that `changes` delete, as the kernel describes them.
@@ -154,17 +163,15 @@ impl From<&InterfaceAddress> for Identity {
     }
 }
 
-/// Refuses what ifconfig(8) and ioctls could not address afterwards, in words clearer than the kernel's.
-fn check_label(change: &AddressChange, names: &mut HashMap<u32, String>) -> io::Result<()> {
+/// Refuses what ifconfig(8) and ioctls could not address afterwards, in words clearer than the kernel's. Of an
+/// interface that has no name here the kernel says what is wrong.
+fn check_label(change: &AddressChange, names: &HashMap<u32, String>) -> io::Result<()> {
     let (AddressChange::Add(spec), false) = (change, change.spec().label.is_empty()) else { return Ok(()) };
     let label = &spec.label;
     if label.len() > LABEL_MAX {
         return Err(invalid(format!("label {label} is longer than {LABEL_MAX} bytes")));
     }
-    let name = match names.get(&spec.index) {
-        Some(name) => name,
-        None => names.entry(spec.index).or_insert(interface_name(spec.index)?),
-    };
+    let Some(name) = names.get(&spec.index) else { return Ok(()) };
     match label.strip_prefix(name.as_str()) {
         Some(rest) if rest.is_empty() || rest.starts_with(':') => Ok(()),
         _ => Err(invalid(format!("label {label} is neither {name} nor an alias {name}:..."))),
@@ -173,13 +180,6 @@ fn check_label(change: &AddressChange, names: &mut HashMap<u32, String>) -> io::
 
 fn invalid(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidInput, message)
-}
-
-/// # Errors
-/// ENODEV or ENXIO for an unknown interface.
-fn interface_name(index: u32) -> io::Result<String> {
-    let name = nix::net::if_::if_indextoname(index)?;
-    Ok(name.to_string_lossy().into_owned())
 }
 
 fn request(change: &AddressChange) -> (u16, RouteNetlinkMessage) {
