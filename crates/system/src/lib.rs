@@ -26,5 +26,6 @@ pub mod services;
 pub mod sibling;
 pub mod signals;
 pub mod startup;
+mod syslog;
 pub mod udp;
 pub mod vip;

@@ -1,13 +1,14 @@
 //! Where the daemons' messages go: syslog and standard output, through the `log` facade.
 
-use std::ffi::CString;
 use std::io;
 use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 use crate::poll::{Interest, Poller};
+use crate::syslog::Syslog;
 
 /// Longest text on standard output, in bytes, as in the original; the prefix does not count.
 const STDOUT_LIMIT: usize = 255;
@@ -70,12 +71,16 @@ impl Logging {
 /// From now on syslog messages carry this ident and the pid, and go to facility daemon. Call it once the
 /// process id is final, after daemonising.
 pub fn open_syslog(ident: &'static str) {
-    if let Ok(ident) = CString::new(ident) {
-        // openlog(3) keeps the pointer: leaked so that it stays valid for the life of the process.
-        let ident: &'static std::ffi::CStr = Box::leak(ident.into_boxed_c_str());
-        // SAFETY: `ident` is NUL-terminated and lives for ever.
-        unsafe { libc::openlog(ident.as_ptr(), libc::LOG_PID, libc::LOG_DAEMON) }
-    }
+    with_syslog(|syslog| syslog.open(ident));
+}
+
+/// One way to the syslog for the process.
+static SYSLOG: Mutex<Option<Syslog>> = Mutex::new(None);
+
+fn with_syslog(work: impl FnOnce(&mut Syslog)) {
+    // A thread that panicked while it logged leaves a sender that still sends.
+    let mut syslog = SYSLOG.lock().unwrap_or_else(PoisonError::into_inner);
+    work(syslog.get_or_insert_with(Syslog::new));
 }
 
 struct Logger {
@@ -118,7 +123,7 @@ impl Log for Logger {
             write_stdout(&stdout_line(self.settings.prefix, &text));
         }
         if syslog {
-            write_syslog(&syslog_text(&text));
+            with_syslog(|syslog| syslog.send(&syslog_text(&text)));
         }
     }
 
@@ -172,14 +177,6 @@ fn write_stdout(line: &str) {
     if writable {
         // The reader may go between the two calls; there is nobody left to tell.
         let _ = nix::unistd::write(&stdout, line.as_bytes());
-    }
-}
-
-fn write_syslog(text: &str) {
-    // Control characters are escaped by now, NUL among them.
-    if let Ok(text) = CString::new(text) {
-        // SAFETY: the format has one %s, for which a NUL-terminated string is passed.
-        unsafe { libc::syslog(libc::LOG_INFO, c"%s".as_ptr(), text.as_ptr()) }
     }
 }
 

@@ -62,6 +62,34 @@ fn check(messages: &[String], ident: &str, expected: &[&str]) {
     }
 }
 
+/// With the original, whose syslog(3) waits, the checks end when ten messages wait to be read.
+#[test]
+fn a_receiver_that_hangs_stops_no_checks() {
+    if original() {
+        return;
+    }
+    let sandbox = Sandbox::enter();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let words = ["-c", "-v", "--norun", "--lvs", "-h", "127.0.0.1", "-p", &port, "-t", "1", "-V", "10.0.0.1"];
+    let mut child = Command::new(Program::Nanny.path()).args(words).stdin(Stdio::null()).spawn().unwrap();
+    // Each check says a few lines.
+    for _ in 0..6 {
+        let (mut client, _) = listener.accept().unwrap();
+        let _ = client.write_all(b"hello");
+    }
+    let waiting = std::iter::from_fn(|| sandbox.syslog.recv(&mut [0; 2000]).ok()).count();
+    assert!(waiting < 20, "the receiver takes so few only: {waiting}");
+    kill(Pid::from_raw(child.id().try_into().unwrap()), Signal::SIGTERM).unwrap();
+    child.wait().unwrap();
+    let mut buffer = [0; 2000];
+    let rest =
+        std::iter::from_fn(|| sandbox.syslog.recv(&mut buffer).ok().map(|length| buffer[..length].to_vec()));
+    let rest: Vec<String> = rest.map(|bytes| String::from_utf8(bytes).unwrap()).collect();
+    let reported = rest.iter().any(|line| line.contains("messages are missing here"));
+    assert!(reported, "it says what is missing: {rest:?}");
+}
+
 #[test]
 fn what_a_command_line_says() {
     if original() {
