@@ -6,6 +6,7 @@
 
 use super::rig::server::Script::{self, *};
 use nix::sys::signal::Signal::{self, SIGHUP, SIGUSR1, SIGUSR2};
+use std::sync::LazyLock;
 
 /// A run of nanny.
 pub struct Row {
@@ -33,6 +34,8 @@ const LVS: [&str; 11] =
     ["-V", "10.0.0.100", "-M", "m", "--lvs", "-h", "127.0.0.1", "-r", "{RP}", "-p", "5000"];
 const ALWAYS: Script = Open(&[(0.0, 1000.0)]);
 const XS: &[(f64, &[u8])] = &[(0.0, &[b'x'; 300])];
+/// The first 254 bytes agree with [`XS`].
+static XS_AND_MORE: LazyLock<String> = LazyLock::new(|| format!("{}yyy", "x".repeat(254)));
 /// Up, down from 3.5 to 5.5 seconds.
 const GAP: Script = Open(&[(0.0, 3.5), (5.5, 1000.0)]);
 
@@ -181,7 +184,6 @@ fn connections() -> Vec<Row> {
 fn replies() -> Vec<Row> {
     let http = &["-x", "HTTP", "-t", "1"];
     let short = "1 READ from {R} was too short[2>=4]";
-    let text: &str = Box::leak(format!("{}yyy", "x".repeat(254)).into_boxed_str());
     vec![
         row("N12 web by default", Answers(b"HTTP/1.0 200 OK\r\n"), &["-t", "2"], 1.0)
             .base(&["-V", "10.0.0.100", "--lvs", "-h", "127.0.0.1", "-r", "{RP}"])
@@ -217,7 +219,7 @@ fn replies() -> Vec<Row> {
             "3 READ to {R} timed out",
             "end term",
         ]),
-        row("N25 254 bytes count", Says(XS), &["-x", text, "-t", "2"], 1.0).up(),
+        row("N25 254 bytes count", Says(XS), &["-x", &XS_AND_MORE, "-t", "2"], 1.0).up(),
     ]
 }
 
