@@ -11,7 +11,7 @@ export INITDIR ?= $(SYSCONFDIR)/init.d
 export DESTDIR ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help packages build test unit lab-check scenarios soak fuzz demo fmt lint dependencies doc man-lint install uninstall deb rpm bench
+.PHONY: help packages build test unit sanitise lab-check scenarios soak fuzz coverage miri audit demo fmt lint dependencies doc man-lint install uninstall deb rpm bench
 
 help: ## list the commands
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -22,12 +22,16 @@ packages: ## install the Debian packages that test, demo and lint use
 build: ## build the suite into target/release
 	cargo build --release
 
-test: packages build unit lab-check scenarios ## run all tests; the scenarios in a kernel with IPVS
+test: packages build unit sanitise lab-check scenarios ## run all tests; the scenarios in a kernel with IPVS
 
 unit: ## run the tests that need no IPVS
 	cargo test --workspace --exclude testbed --no-fail-fast
 	cargo test -p testbed --lib
 	tests/admin/run
+
+sanitise: ## run unsafe code and the daemons under the address sanitizer and valgrind
+	tests/sanitised/run
+	tests/sanitised/memcheck
 
 lab-check: ## check that the lab boots a kernel with IPVS and keeps its promises
 	tests/lab/check
@@ -42,6 +46,15 @@ soak: packages build ## a thousand steps of chaos (CHAOS_SEED=N repeats a run, C
 
 fuzz: ## feed nonsense to everything that reads bytes, FUZZ_SECONDS each (FUZZ="options load" for some)
 	tests/fuzz/run $(or $(FUZZ_SECONDS),60) $(FUZZ)
+
+coverage: ## say how many lines of each crate the tests run that need no IPVS
+	scripts/coverage
+
+miri: ## run the deciding crates in miri; needs a nightly toolchain
+	scripts/miri
+
+audit: ## check dependencies with cargo-deny and cargo-audit; fetches advisories
+	scripts/audit
 
 demo: packages build ## show the suite at work in the terminal (KEEP=1 leaves it up to look around)
 	cargo build -p testbed --bin demo

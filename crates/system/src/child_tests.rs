@@ -59,15 +59,16 @@ fn the_child_gets_default_signals_and_an_empty_mask() {
 
 #[test]
 fn only_inherited_descriptors_are_open_in_the_child() {
-    let (mut reader, writer) = std::os::unix::net::UnixStream::pair().unwrap();
+    let (reader, writer) = pipe().unwrap();
     let (other, _keep) = std::os::unix::net::UnixStream::pair().unwrap();
     let number = writer.as_raw_fd();
-    let script = format!("[ ! -e /proc/self/fd/{} ] && echo given >&{number}", other.as_fd().as_raw_fd());
+    // By its path: `>&` of a shell takes one digit only, and other tests may have so many descriptors open.
+    let script = format!("cd /proc/self/fd; [ ! -e {} ] && echo given > {number}", other.as_fd().as_raw_fd());
     let mut spawn = shell(&script);
-    spawn.inherited.push(writer.into());
+    spawn.inherited.push(writer);
     let child = spawn.spawn().unwrap();
     let mut text = String::new();
-    reader.read_to_string(&mut text).unwrap();
+    File::from(reader).read_to_string(&mut text).unwrap();
     assert_eq!(text, "given\n");
     assert!(wait_for(child.pid).success());
 }

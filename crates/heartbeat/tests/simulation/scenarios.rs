@@ -287,7 +287,7 @@ fn one_path_is_enough() {
 #[test]
 fn a_suspended_standby_does_not_take_over_falsely() {
     for deaf in [false, true] {
-        for length in (500..12_000).step_by(250) {
+        for length in (500..12_000).step_by(if cfg!(miri) { 5000 } else { 250 }) {
             let mut world = pair([Ours, Ours], Master);
             let until = world.now + ms(length);
             world.stall(Backup, Stall { until, deaf });
