@@ -52,6 +52,27 @@ fn what_a_killed_lvs_has_left_in_the_table_goes() {
 }
 
 #[test]
+fn what_an_lvs_has_left_that_was_killed_beside_a_frozen_pulse_goes() {
+    let mut cluster = Cluster::builder(Forwarding::Nat).build();
+    cluster.start_both();
+    cluster.a.stop();
+    wait_until(LIMIT, "b took over", || cluster.b.holds(VIP));
+    cluster.a.start(&[]);
+    holds_for(Duration::from_secs(2), "a is standby", || cluster.b.holds(VIP) && !cluster.a.holds(VIP));
+    cluster.journal().step("pulse on b is frozen, and lvs killed");
+    cluster.b.pulse().signal(Signal::SIGSTOP);
+    for lvs in cluster.b.host.processes_named("lvs") {
+        kill(lvs, Signal::SIGKILL).expect("lvs runs");
+    }
+    wait_until(LIMIT, "a took over", || cluster.a.holds(VIP));
+    // The partner's RUNNING is heard before the end of the child.
+    cluster.b.pulse().signal(Signal::SIGCONT);
+    wait_until(LIMIT, "b has no addresses", || !cluster.b.holds(VIP));
+    wait_until(LIMIT, "b serves nothing", || cluster.b.ipvs().services.is_empty());
+    assert!(cluster.a.holds(VIP));
+}
+
+#[test]
 fn what_somebody_removes_from_the_table_comes_back() {
     let mut cluster = Cluster::builder(Forwarding::Nat).build();
     cluster.start_both();

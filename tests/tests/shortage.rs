@@ -61,16 +61,36 @@ fn a_nanny_that_cannot_be_started_is_a_nanny_that_died() {
 #[test]
 fn a_director_without_a_descriptor_raises_its_addresses_and_announces_them() {
     let mut cluster = pair();
-    let pulse = cluster.a.pulse().pid();
-    let open = std::fs::read_dir(format!("/proc/{pulse}/fd")).expect("pulse runs").filter_map(Result::ok);
-    let highest = open.filter_map(|entry| entry.file_name().to_str()?.parse::<usize>().ok()).max();
-    let limit = highest.expect("descriptors") + 1;
-    cluster.a.host.exec(&format!("prlimit --pid {pulse} --nofile={limit}:{limit}"));
+    exhaust_descriptors(&mut cluster.a);
     let wire = WireWatch::start(&cluster.client);
     let since = cluster.journal().now();
     cluster.a.host.exec(&format!("ip addr del {VIP}/24 dev eth0"));
     wait_until(LIMIT, "it is back", || cluster.a.holds(VIP));
     wait_until(LIMIT, "and announced", || wire.announced(since).contains_key(&VIP));
+}
+
+#[test]
+fn a_table_that_cannot_be_cleared_for_want_of_a_descriptor_is_cleared_later() {
+    let mut cluster = pair();
+    exhaust_descriptors(&mut cluster.a);
+    let since = cluster.journal().now();
+    for lvs in cluster.a.host.processes_named("lvs") {
+        kill(lvs, Signal::SIGKILL).expect("lvs runs");
+    }
+    cluster.a.wait_for_log(since, "cannot withdraw the services", LIMIT);
+    wait_until(LIMIT, "b took over", || cluster.b.holds(VIP) && !cluster.a.holds(VIP));
+    let pulse = cluster.a.pulse().pid();
+    cluster.a.host.exec(&format!("prlimit --pid {pulse} --nofile=1024:1024"));
+    wait_until(LIMIT, "a serves nothing", || cluster.a.ipvs().services.is_empty());
+}
+
+/// Leaves pulse what it has open, and nothing more.
+fn exhaust_descriptors(director: &mut Director) {
+    let pulse = director.pulse().pid();
+    let open = std::fs::read_dir(format!("/proc/{pulse}/fd")).expect("pulse runs").filter_map(Result::ok);
+    let highest = open.filter_map(|entry| entry.file_name().to_str()?.parse::<usize>().ok()).max();
+    let limit = highest.expect("descriptors") + 1;
+    director.host.exec(&format!("prlimit --pid {pulse} --nofile={limit}:{limit}"));
 }
 
 #[test]

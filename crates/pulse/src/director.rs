@@ -26,15 +26,38 @@ pub struct Director {
     active: bool,
     /// The sync daemon has yet to hear that this node is active: the announcements go first.
     sync_due: bool,
-    /// lvs ended by itself and may have left services in the table.
-    abandoned: bool,
+    /// An lvs that did not end as it should may have left services in the table.
+    abandoned: Option<Abandoned>,
 }
+
+/// Services in the table that nobody keeps.
+struct Abandoned {
+    /// When they are taken out, if that is possible then.
+    due: Duration,
+    /// The pause if it fails; the next one is twice as long.
+    pause: Duration,
+}
+
+impl Abandoned {
+    fn since(now: Duration) -> Self {
+        Self { due: now, pause: CLEAR_PAUSE }
+    }
+
+    /// After a failure.
+    fn later(&self, now: Duration) -> Self {
+        Self { due: now + self.pause, pause: CLEAR_LIMIT.min(self.pause * 2) }
+    }
+}
+
+/// The first and the longest pause between tries to clear the table.
+const CLEAR_PAUSE: Duration = Duration::from_secs(1);
+const CLEAR_LIMIT: Duration = Duration::from_secs(60);
 
 impl Director {
     /// A node that is not active.
     pub fn new(config: Config, addresses: Addresses, lvs: Program) -> Self {
         let (vips, lvs) = (Vips::new(addresses, Mode::Lvs), Controller::new(lvs));
-        Self { config, vips, lvs, active: false, sync_due: false, abandoned: false }
+        Self { config, vips, lvs, active: false, sync_due: false, abandoned: None }
     }
 
     /// Becomes active. lvs starts first: while it fills the table, the addresses come up.
@@ -55,7 +78,7 @@ impl Director {
             self.vips.withdraw(now, &self.config);
         }
         self.lvs.stop(now);
-        self.clear_table();
+        self.clear_table(now);
         hooks::run(self.config.inactive_cmd.as_ref());
         match reason {
             DeactivateReason::Terminating => sync::stop(&self.config),
@@ -64,13 +87,22 @@ impl Director {
     }
 
     /// Services that a killed lvs has left go once the addresses are down; an lvs of our own, or the next one, knows
-    /// what to do with what it finds.
-    fn clear_table(&mut self) {
-        if !self.active && !self.lvs.is_present() && std::mem::take(&mut self.abandoned) {
-            for failure in services::withdraw(&self.config, false) {
-                log::info!("{failure}");
-            }
+    /// what to do with what it finds. What cannot be taken out now is tried again.
+    fn clear_table(&mut self, now: Duration) {
+        if self.clear_at().is_none_or(|due| now < due) {
+            return;
         }
+        let failures = services::withdraw(&self.config, false);
+        for failure in &failures {
+            log::info!("{failure}");
+        }
+        let tried = self.abandoned.take();
+        self.abandoned = tried.filter(|_| !failures.is_empty()).map(|tried| tried.later(now));
+    }
+
+    fn clear_at(&self) -> Option<Duration> {
+        let nobody = !self.active && !self.lvs.is_present();
+        self.abandoned.as_ref().filter(|_| nobody).map(|abandoned| abandoned.due)
     }
 }
 
@@ -79,8 +111,8 @@ impl Effects for Director {
     /// the site and the sync daemon hear that this node is not active.
     fn begin(&mut self, now: Duration, at_once: bool) {
         self.vips.withdraw(now, &self.config);
-        self.abandoned = !at_once;
-        self.clear_table();
+        self.abandoned = (!at_once).then(|| Abandoned::since(now));
+        self.clear_table(now);
         hooks::run(self.config.inactive_cmd.as_ref());
         sync::set_role(&self.config, sync::Role::Backup);
     }
@@ -118,13 +150,18 @@ impl Effects for Director {
         }
     }
 
-    fn child_ended(&mut self, _now: Duration, pid: Pid, exit: Exit, answers: &mut Answers) -> bool {
+    fn child_ended(&mut self, now: Duration, pid: Pid, exit: Exit, answers: &mut Answers) -> bool {
         match self.lvs.ended(pid) {
             Ok(Ended::Stranger) => return false,
+            // It may have been killed before it heard that it should end.
+            Ok(Ended::Expected) if !exit.success() => {
+                self.abandoned = Some(Abandoned::since(now));
+                self.clear_table(now);
+            }
             Ok(Ended::Expected) => {}
             Ok(Ended::Unexpected) => {
-                self.abandoned = true;
-                self.clear_table();
+                self.abandoned = Some(Abandoned::since(now));
+                self.clear_table(now);
                 answers.push(Input::ChildEnded { pid: pid.as_raw(), end: runtime::end(exit) })
             }
             Err(error) => answers.push(not_started(&error)),
@@ -149,12 +186,13 @@ impl Effects for Director {
     }
 
     fn next_deadline(&self) -> Option<Duration> {
-        [self.vips.next_deadline(), self.lvs.next_deadline()].into_iter().flatten().min()
+        [self.vips.next_deadline(), self.lvs.next_deadline(), self.clear_at()].into_iter().flatten().min()
     }
 
     fn proceed(&mut self, now: Duration, readable: bool, answers: &mut Answers) {
         self.vips.proceed(now);
         self.lvs.proceed(now);
+        self.clear_table(now);
         if readable && self.lvs.take_ready() {
             answers.push(Input::Prepared);
         }
