@@ -14,6 +14,9 @@ use crate::watch::Survey;
 /// At most so often are addresses raised again that somebody else takes down.
 const RESTORE_PAUSE: Duration = Duration::from_secs(1);
 
+/// An announcement that follows so soon upon raising the addresses needs no new look at the links.
+const FRESH: Duration = Duration::from_millis(100);
+
 /// What could not be raised or withdrawn is tried again after a second, and after twice as long each further time up
 /// to this.
 const RETRY_LIMIT: Duration = Duration::from_secs(60);
@@ -27,6 +30,8 @@ pub struct Vips {
     /// Those that somebody else took down are raised again at this time.
     restore_at: Option<Duration>,
     restored: Option<Duration>,
+    /// When addresses were last raised or withdrawn.
+    settled: Option<Duration>,
     /// What is still to be done.
     unsettled: Option<Unsettled>,
 }
@@ -52,6 +57,7 @@ impl Vips {
             wanted: Vec::new(),
             restore_at: None,
             restored: None,
+            settled: None,
             unsettled: None,
         }
     }
@@ -82,6 +88,9 @@ impl Vips {
 
     /// Announces all of them again, from the first round.
     pub fn announce(&mut self, now: Duration) {
+        if self.settled.is_some_and(|settled| now < settled + FRESH) {
+            return self.announcements.start(now, &self.wanted, self.addresses.links_when_settled());
+        }
         match self.addresses.links() {
             Ok(links) => self.announcements.start(now, &self.wanted, &links),
             Err(error) => log::info!("cannot list the links: {error}"),
@@ -169,8 +178,10 @@ impl Vips {
     /// The same; what fails is tried again after `pause`.
     fn settle_or_retry(&mut self, now: Duration, mut known: Vec<VirtualAddress>, pause: Duration) {
         known.extend(self.unsettled.take().into_iter().flat_map(|earlier| earlier.known));
+        self.settled = None;
         let count = match self.addresses.settle(&self.wanted, &known) {
             Ok(failures) => {
+                self.settled = Some(now);
                 for failure in &failures {
                     let VirtualAddress { address, prefix, label } = &failure.address;
                     log::info!("virtual address {address}/{prefix} on {label}: {}", failure.error);

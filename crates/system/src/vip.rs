@@ -81,6 +81,8 @@ pub struct Failure {
 pub struct Addresses {
     route: RouteSocket,
     record: Record,
+    /// The links as they were found when the addresses were last settled.
+    surveyed: Vec<Link>,
 }
 
 impl Addresses {
@@ -90,7 +92,7 @@ impl Addresses {
     ///
     /// Those of the netlink socket.
     pub fn open() -> io::Result<Self> {
-        Ok(Self { route: RouteSocket::open()?, record: Record::of_this_network() })
+        Ok(Self { route: RouteSocket::open()?, record: Record::of_this_network(), surveyed: Vec::new() })
     }
 
     /// The links and addresses of this node.
@@ -109,6 +111,11 @@ impl Addresses {
     /// Those of the netlink socket.
     pub fn links(&mut self) -> io::Result<Vec<Link>> {
         self.route.links()
+    }
+
+    /// The links as [`Addresses::settle`] has found them the last time, to save a look at what cannot have changed since.
+    pub fn links_when_settled(&self) -> &[Link] {
+        &self.surveyed
     }
 
     /// Makes `wanted` the virtual addresses of this node: missing ones are raised, and those that this or a
@@ -154,6 +161,7 @@ impl Addresses {
                 }
             }
         }
+        self.surveyed = links;
         self.carry_out(plan, &held)
     }
 
@@ -163,7 +171,7 @@ impl Addresses {
             self.record.write(&plan.ours);
         }
         let withdraws = plan.changes.iter().any(|change| matches!(change, AddressChange::Delete(_)));
-        let results = self.route.change(&plan.changes);
+        let results = self.route.change_on(&self.surveyed, &plan.changes);
         for ((vip, change), result) in plan.subjects.drain(..).zip(&plan.changes).zip(results) {
             if let Err(error) = result {
                 if !already_so(change, &error) {
@@ -198,7 +206,7 @@ impl Addresses {
         };
         let back: Vec<_> = before.iter().filter(lost).map(|held| AddressChange::Add(spec_of(held))).collect();
         if !back.is_empty() {
-            for result in self.route.change(&back) {
+            for result in self.route.change_on(&self.surveyed, &back) {
                 result?;
             }
         }

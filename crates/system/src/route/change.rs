@@ -8,7 +8,7 @@ use netlink_packet_core::{NLM_F_CREATE, NLM_F_EXCL};
 use netlink_packet_route::address::{AddressAttribute, AddressHeader, AddressMessage, AddressScope};
 use netlink_packet_route::{AddressFamily, RouteNetlinkMessage};
 
-use super::{attributes, InterfaceAddress, RouteSocket};
+use super::{attributes, InterfaceAddress, Link, RouteSocket};
 use crate::netlink::Message;
 
 /// The longest label in bytes: the kernel's IFNAMSIZ without its final zero.
@@ -64,8 +64,14 @@ impl RouteSocket {
     /// ENODEV for an unknown interface; `InvalidInput` for a label that is too long or does not begin with the
     /// interface's name; EPERM without CAP_NET_ADMIN.
     pub fn change(&mut self, changes: &[AddressChange]) -> Vec<io::Result<()>> {
+        let links = self.links().unwrap_or_default();
+        self.change_on(&links, changes)
+    }
+
+    /// The same, for who has just listed the links.
+    pub fn change_on(&mut self, links: &[Link], changes: &[AddressChange]) -> Vec<io::Result<()>> {
         let endangered = self.endangered(changes).unwrap_or_default();
-        let names = self.names(changes);
+        let names = links.iter().map(|link| (link.index, link.name.as_str())).collect();
         let labels: Vec<_> = changes.iter().map(|change| check_label(change, &names)).collect();
         let requests = changes.iter().zip(&labels).filter(|(_, label)| label.is_ok());
         let requests = requests.map(|(change, _)| request(change)).collect();
@@ -74,15 +80,6 @@ impl RouteSocket {
         let results = results.collect();
         self.put_back(&endangered);
         results
-    }
-
-    /// The names of all interfaces, if any of the changes needs them. Asked for on this socket: another may not be
-    /// had by a process that has used up its descriptors.
-    fn names(&mut self, changes: &[AddressChange]) -> HashMap<u32, String> {
-        let labelled =
-            |change: &AddressChange| matches!(change, AddressChange::Add(spec) if !spec.label.is_empty());
-        let links = if changes.iter().any(labelled) { self.links() } else { Ok(Vec::new()) };
-        links.unwrap_or_default().into_iter().map(|link| (link.index, link.name)).collect()
     }
 
     /// The secondary addresses that would go with a primary that `changes` delete, as the kernel describes them.
@@ -165,14 +162,14 @@ impl From<&InterfaceAddress> for Identity {
 
 /// Refuses what ifconfig(8) and ioctls could not address afterwards, in words clearer than the kernel's. Of an
 /// interface that has no name here the kernel says what is wrong.
-fn check_label(change: &AddressChange, names: &HashMap<u32, String>) -> io::Result<()> {
+fn check_label(change: &AddressChange, names: &HashMap<u32, &str>) -> io::Result<()> {
     let (AddressChange::Add(spec), false) = (change, change.spec().label.is_empty()) else { return Ok(()) };
     let label = &spec.label;
     if label.len() > LABEL_MAX {
         return Err(invalid(format!("label {label} is longer than {LABEL_MAX} bytes")));
     }
-    let Some(name) = names.get(&spec.index) else { return Ok(()) };
-    match label.strip_prefix(name.as_str()) {
+    let Some(&name) = names.get(&spec.index) else { return Ok(()) };
+    match label.strip_prefix(name) {
         Some(rest) if rest.is_empty() || rest.starts_with(':') => Ok(()),
         _ => Err(invalid(format!("label {label} is neither {name} nor an alias {name}:..."))),
     }
