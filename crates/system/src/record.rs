@@ -6,6 +6,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -52,19 +53,23 @@ impl Record {
     /// Forgets everything.
     pub fn clear(&self) {
         if let Err(error) = fs::remove_file(&self.path) {
-            if error.kind() != std::io::ErrorKind::NotFound {
+            if error.kind() != io::ErrorKind::NotFound {
                 log::warn!("cannot remove {}: {error}", self.path.display());
             }
         }
     }
 
-    fn replace(&self, text: &str) -> std::io::Result<()> {
-        if let Some(directory) = self.path.parent() {
-            fs::create_dir_all(directory)?;
-        }
+    fn replace(&self, text: &str) -> io::Result<()> {
         let mut fresh = self.path.clone().into_os_string();
         fresh.push(".new");
-        fs::write(&fresh, text)?;
+        match (fs::write(&fresh, text), self.path.parent()) {
+            // The first time since the machine was started.
+            (Err(error), Some(directory)) if error.kind() == io::ErrorKind::NotFound => {
+                fs::create_dir_all(directory)?;
+                fs::write(&fresh, text)?;
+            }
+            (result, _) => result?,
+        }
         fs::rename(&fresh, &self.path)
     }
 }
