@@ -114,7 +114,7 @@ impl Stage {
             "exit" => self.exit(&words)?,
             "detached" => self.detached()?,
             "pid-file" => self.pid_file(&words)?,
-            "alone" => self.alone()?,
+            "alone" => self.sandbox.wait_until_empty()?,
             "nanny" => self.streams.expect("argv", &lines)?,
             "call" => self.streams.expect("call", &lines)?,
             "log" => self.streams.expect(self.log, &lines)?,
@@ -252,21 +252,6 @@ impl Stage {
             }
             if Instant::now() >= deadline {
                 return Err(format!("pid file: {text:?}, child {child:?}"));
-            }
-            std::thread::sleep(Duration::from_millis(10));
-        }
-    }
-
-    /// Nothing runs any more.
-    fn alone(&self) -> Result<(), String> {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let left = self.sandbox.processes();
-            if left.is_empty() {
-                return Ok(());
-            }
-            if Instant::now() >= deadline {
-                return Err(format!("still there: {left:?}"));
             }
             std::thread::sleep(Duration::from_millis(10));
         }

@@ -1,5 +1,6 @@
 //! A place for one row: a network, pid files, semaphores and a syslog of its own.
 
+use crate::streams::PATIENCE;
 use nix::mount::{mount, MsFlags};
 use nix::sched::{unshare, CloneFlags};
 use nix::sys::signal::{kill, Signal};
@@ -10,6 +11,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
 
 /// Devices that programs need.
 const DEVICES: [&str; 4] = ["null", "zero", "random", "urandom"];
@@ -68,6 +70,24 @@ impl Sandbox {
     pub fn make_run_read_only(&self) {
         let nothing = None::<&str>;
         mount(nothing, "/run", nothing, MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY, nothing).unwrap();
+    }
+
+    /// Waits until nothing runs in here any more.
+    ///
+    /// # Errors
+    /// What still runs when patience is at its end.
+    pub fn wait_until_empty(&self) -> Result<(), String> {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = self.processes();
+            if left.is_empty() {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(format!("still there: {left:?}"));
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
     }
 
     /// The processes in here, with their command lines. Zombies have none and are left out.
