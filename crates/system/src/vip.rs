@@ -171,7 +171,7 @@ impl Addresses {
             self.record.write(&plan.ours);
         }
         let withdraws = plan.changes.iter().any(|change| matches!(change, AddressChange::Delete(_)));
-        let results = self.route.change_on(&self.surveyed, &plan.changes);
+        let results = self.route.change(&self.surveyed, &plan.changes);
         for ((vip, change), result) in plan.subjects.drain(..).zip(&plan.changes).zip(results) {
             if let Err(error) = result {
                 if !already_so(change, &error) {
@@ -206,7 +206,7 @@ impl Addresses {
         };
         let back: Vec<_> = before.iter().filter(lost).map(|held| AddressChange::Add(spec_of(held))).collect();
         if !back.is_empty() {
-            for result in self.route.change_on(&self.surveyed, &back) {
+            for result in self.route.change(&self.surveyed, &back) {
                 result?;
             }
         }

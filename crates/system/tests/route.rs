@@ -24,14 +24,20 @@ fn delete(index: u32, address: [u8; 4], prefix: u8) -> AddressChange {
 }
 
 fn change(changes: &[AddressChange]) {
-    for result in RouteSocket::open().unwrap().change(changes) {
+    for result in outcomes(changes) {
         result.unwrap();
     }
 }
 
 /// The error that the only change meets.
+fn outcomes(changes: &[AddressChange]) -> Vec<io::Result<()>> {
+    let mut socket = RouteSocket::open().unwrap();
+    let links = socket.links().unwrap();
+    socket.change(&links, changes)
+}
+
 fn refusal(change: AddressChange) -> io::Error {
-    RouteSocket::open().unwrap().change(&[change]).remove(0).unwrap_err()
+    outcomes(&[change]).remove(0).unwrap_err()
 }
 
 /// Whether the kernel keeps secondary addresses when their primary goes.
@@ -111,7 +117,7 @@ fn only_the_very_address_is_deleted() {
 fn refusals_are_told_apart_and_the_rest_is_carried_out() {
     enter_namespace();
     let [a, _] = cable();
-    let results = RouteSocket::open().unwrap().change(&[
+    let results = outcomes(&[
         add(a, [10, 0, 0, 1], 32, "a:1"),
         add(a, [10, 0, 0, 1], 32, "a:1"),
         add(a, [10, 0, 0, 9], 32, "b:1"),
@@ -140,14 +146,14 @@ fn every_refusal_among_many_is_found_wherever_it_is() {
     // Of any number of requests, the last one accepted or refused.
     for count in [1, 2, 127, 128, 129, 130, 600] {
         let changes: Vec<_> = (0..count).map(change).collect();
-        let results = RouteSocket::open().unwrap().change(&changes);
+        let results = outcomes(&changes);
         assert_eq!(results.len(), count);
         for (number, result) in results.into_iter().enumerate() {
             let errno = result.err().and_then(|error| error.raw_os_error()).map(Errno::from_raw);
             let refusal = if number % 3 == 0 { None } else { Some(Errno::EADDRNOTAVAIL) };
             assert_eq!(errno, refusal, "{number} of {count}");
         }
-        RouteSocket::open().unwrap().change(
+        outcomes(
             &(0..count)
                 .step_by(3)
                 .map(|number| delete(a, [10, 0, (number / 256) as u8, number as u8], 32))
@@ -206,8 +212,7 @@ fn a_secondary_that_goes_with_its_primary_is_gone() {
     let [a, _] = cable();
     promote_secondaries("a", false);
     change(&[add(a, [10, 0, 0, 1], 24, ""), add(a, [10, 0, 0, 2], 24, "")]);
-    let results =
-        RouteSocket::open().unwrap().change(&[delete(a, [10, 0, 0, 1], 24), delete(a, [10, 0, 0, 2], 24)]);
+    let results = outcomes(&[delete(a, [10, 0, 0, 1], 24), delete(a, [10, 0, 0, 2], 24)]);
     assert!(results[0].is_ok());
     assert_eq!(results[1].as_ref().unwrap_err().raw_os_error(), Some(Errno::EADDRNOTAVAIL as i32));
     assert_eq!(ip_addresses("a"), [""; 0]);
@@ -222,14 +227,16 @@ fn a_thousand_addresses_in_one_call() {
         spec(a, [10, 1, high, low], 32, "a:1")
     };
     let mut socket = RouteSocket::open().unwrap();
+    let links = socket.links().unwrap();
     let start = Instant::now();
-    let added = socket.change(&(0..1000).map(|n| AddressChange::Add(spec(n))).collect::<Vec<_>>());
+    let added = socket.change(&links, &(0..1000).map(|n| AddressChange::Add(spec(n))).collect::<Vec<_>>());
     println!("added in {:?}", start.elapsed());
     assert!(added.iter().all(Result::is_ok));
     assert_eq!(ip_addresses("a").len(), 1000);
     assert_eq!(socket.addresses().unwrap().len(), 1000);
     let start = Instant::now();
-    let deleted = socket.change(&(0..1000).map(|n| AddressChange::Delete(spec(n))).collect::<Vec<_>>());
+    let deleted =
+        socket.change(&links, &(0..1000).map(|n| AddressChange::Delete(spec(n))).collect::<Vec<_>>());
     println!("deleted in {:?}", start.elapsed());
     assert!(deleted.iter().all(Result::is_ok));
     assert_eq!(ip_addresses("a"), [""; 0]);

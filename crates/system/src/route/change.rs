@@ -54,7 +54,8 @@ impl AddressChange {
 }
 
 impl RouteSocket {
-    /// Carries out all changes in order, whether or not earlier ones fail: one result for each.
+    /// Carries out all changes in order, whether or not earlier ones fail: one result for each. `links` are those of
+    /// [`RouteSocket::links`], for the names that labels begin with.
     ///
     /// Where the kernel deletes secondary addresses along with their primary (`promote_secondaries` is off),
     /// those that nobody asked to delete are put back at once, as they were.
@@ -63,13 +64,7 @@ impl RouteSocket {
     /// it that an earlier change of the same call took it along as a secondary;
     /// ENODEV for an unknown interface; `InvalidInput` for a label that is too long or does not begin with the
     /// interface's name; EPERM without CAP_NET_ADMIN.
-    pub fn change(&mut self, changes: &[AddressChange]) -> Vec<io::Result<()>> {
-        let links = self.links().unwrap_or_default();
-        self.change_on(&links, changes)
-    }
-
-    /// The same, for who has just listed the links.
-    pub fn change_on(&mut self, links: &[Link], changes: &[AddressChange]) -> Vec<io::Result<()>> {
+    pub fn change(&mut self, links: &[Link], changes: &[AddressChange]) -> Vec<io::Result<()>> {
         let endangered = self.endangered(changes).unwrap_or_default();
         let names = links.iter().map(|link| (link.index, link.name.as_str())).collect();
         let labels: Vec<_> = changes.iter().map(|change| check_label(change, &names)).collect();
