@@ -1,4 +1,5 @@
-//! Reads one byte behind the end of a heap block: `run` checks with it that such a thing is found and reported.
+//! Reads one byte behind the end of a heap block: `tests/sanitised/run` checks with it that such a thing is found and
+//! reported. It is here because no other crate may have unsafe code.
 
 fn main() {
     let block = vec![1_u8; std::env::args().count()].into_boxed_slice();
