@@ -172,7 +172,7 @@ fn an_arp_storm_about_others_loses_nothing() {
     cluster.wait_for_service(&clients);
     let macs = [&cluster.a, &cluster.b].map(|director| device(&director.host, "eth0").0);
     let wire = WireWatch::start(&cluster.client);
-    thread::sleep(Duration::from_secs(6));
+    cluster.a.wait_for_log(Duration::ZERO, "gratuitous lvs arps finished", LIMIT);
     let since = cluster.journal().now();
     let sent = storm(&stranger(cluster), Duration::from_secs(5), move |number| {
         let (mac, from, director) = (foreign_mac(number), unused(number), number / 6 % 2);
@@ -208,7 +208,7 @@ fn a_storm_of_those_who_claim_our_addresses_moves_no_role_and_starts_no_war() {
     let macs = [&cluster.a, &cluster.b].map(|director| device(&director.host, "eth0").0);
     let wire = WireWatch::start(&cluster.real_servers[0].host);
     let public = WireWatch::start(&cluster.b.host);
-    thread::sleep(Duration::from_secs(6));
+    cluster.a.wait_for_log(Duration::ZERO, "gratuitous lvs arps finished", LIMIT);
     let since = cluster.journal().now();
     let sent = storm(&stranger(cluster), Duration::from_secs(6), move |number| {
         let (mac, director) = (foreign_mac(number), number / 4 % 2);
