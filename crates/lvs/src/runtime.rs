@@ -32,6 +32,9 @@ const INSPECTION_SHARE: u32 = 200;
 /// The pause when an operation has shown that somebody else edits the table.
 const HURRIED_PAUSE: Duration = Duration::from_secs(1);
 
+/// How long starts wait when the system has no process or descriptor left.
+const SHORTAGE_PAUSE: Duration = Duration::from_secs(5);
+
 /// The poller's names for what is not a nanny.
 const OURS: usize = 0;
 const LIFELINE: usize = usize::MAX;
@@ -74,7 +77,16 @@ pub fn run(lvs: Lvs, started: impl FnOnce()) -> io::Result<()> {
     let nannies = Nannies::default();
     let inspect_at = Some(clock::now() + INSPECTION_PAUSE);
     let starts = VecDeque::new();
-    let mut runtime = Runtime { lvs, nannies, poller, starts, at_once: false, inspect_at, leaving: false };
+    let mut runtime = Runtime {
+        lvs,
+        nannies,
+        poller,
+        starts,
+        paused_until: None,
+        at_once: false,
+        inspect_at,
+        leaving: false,
+    };
     runtime.run(started)
 }
 
@@ -84,6 +96,8 @@ struct Runtime {
     poller: Poller,
     /// Nannies to be started.
     starts: VecDeque<Start>,
+    /// They wait until then.
+    paused_until: Option<Duration>,
     /// Nannies are started where the original starts them: after their service, before the next one. That counts
     /// with a program for the table; the kernel is quick enough to have all services first.
     at_once: bool,
@@ -110,7 +124,7 @@ impl Runtime {
     }
 
     fn turn(&mut self, supervisor: &mut Supervisor) -> io::Result<()> {
-        let timeout = match self.starts.is_empty() {
+        let timeout = match self.starts.is_empty() || self.paused_until.is_some() {
             false => Some(Duration::ZERO),
             true => self.next_deadline().map(|due| due.saturating_sub(clock::now())),
         };
@@ -142,7 +156,7 @@ impl Runtime {
 
     fn next_deadline(&self) -> Option<Duration> {
         let inspection = self.inspect_at.filter(|_| !self.leaving);
-        [self.nannies.next_deadline(), inspection].into_iter().flatten().min()
+        [self.nannies.next_deadline(), inspection, self.paused_until].into_iter().flatten().min()
     }
 
     /// Puts right what somebody else has done to the table.
@@ -201,6 +215,7 @@ impl Runtime {
         match crate::load(&self.lvs.path) {
             Ok(config) => {
                 self.change_backend(&config);
+                self.paused_until = None;
                 supervisor.reload(Wanted::of(&config, self.lvs.style).mark_foreign_monitors(), actions);
                 self.lvs.config = config;
             }
@@ -265,10 +280,17 @@ impl Runtime {
         if self.leaving {
             self.starts.clear();
         }
+        if self.paused_until.is_some_and(|until| clock::now() < until && !self.leaving) {
+            return;
+        }
+        self.paused_until = None;
         for _ in 0..STARTS_PER_TURN {
             let Some(start) = self.starts.pop_front() else { return };
             let actions = self.start(supervisor, &start);
             self.carry_out(supervisor, actions);
+            if self.paused_until.is_some() {
+                return;
+            }
         }
     }
 
@@ -283,11 +305,21 @@ impl Runtime {
             Ok(pid) => tell(&Message::NannyStarted { service, server, pid: pid.as_raw() }),
             Err(error) => {
                 tell(&Message::NannyNotStarted { service, server, reason: error.to_string() });
-                supervisor.nanny_ended(start.id, &mut actions);
+                if is_shortage(&error) && supervisor.goes_on_without_a_nanny() {
+                    self.starts.push_front(start.clone());
+                    self.paused_until = Some(clock::now() + SHORTAGE_PAUSE);
+                } else {
+                    supervisor.nanny_ended(start.id, &mut actions);
+                }
             }
         }
         actions
     }
+}
+
+/// Whether it may work later: there was no process, descriptor or memory left.
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EMFILE | libc::ENFILE | libc::ENOMEM))
 }
 
 fn tell(message: &Message) {

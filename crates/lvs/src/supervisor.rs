@@ -250,6 +250,11 @@ impl Supervisor {
         self.nannies.contains_key(&id)
     }
 
+    /// Whether the death of a nanny ends nothing else (`hard_shutdown = 0`).
+    pub const fn goes_on_without_a_nanny(&self) -> bool {
+        !self.wanted.hard_shutdown
+    }
+
     fn set_timeouts(&self, out: &mut Vec<Action>) {
         out.push(match self.wanted.kernel_timeouts() {
             Some(timeouts) => Action::Apply(vec![Operation::SetTimeouts(timeouts)]),
