@@ -90,10 +90,16 @@ impl Runtime {
         self.act(Input::Stop(signal))
     }
 
-    /// Waits for one thing and deals with it. Returns an exit status if this was the end.
+    /// Deals with what came during a check, or waits for one thing and deals with that. Returns an exit status if
+    /// this was the end.
     fn turn(&mut self) -> Result<Option<u8>, End> {
+        let commands = self.waiter.take_commands();
+        if !commands.is_empty() {
+            return self.obey(commands);
+        }
         match self.waiter.wait(None, self.next_deadline())? {
-            Woken::Signal => self.commands(),
+            // A command, if it was one, is for the next turn.
+            Woken::Signal => Ok(None),
             Woken::Ready | Woken::Timeout => self.act(Input::Timer),
         }
     }
@@ -106,8 +112,8 @@ impl Runtime {
     }
 
     /// Passes the administrator's signals on.
-    fn commands(&mut self) -> Result<Option<u8>, End> {
-        for signal in self.waiter.take_commands() {
+    fn obey(&mut self, commands: Vec<i32>) -> Result<Option<u8>, End> {
+        for signal in commands {
             let status = self.act(match signal {
                 SIGUSR1 => Input::Force(Force::Down),
                 SIGUSR2 => Input::Force(Force::Up),

@@ -6,8 +6,9 @@
 mod rig;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader, Read};
-use std::os::fd::AsRawFd;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
 use std::time::{Duration, Instant};
 
@@ -32,8 +33,12 @@ impl Monitor {
     }
 
     fn start_with(server: &Server, arguments: &[&str], environment: &[(&str, &str)]) -> Monitor {
+        Monitor::start_on(server.address.port(), arguments, environment)
+    }
+
+    fn start_on(port: u16, arguments: &[&str], environment: &[(&str, &str)]) -> Monitor {
         let (reader, writer) = nix::unistd::pipe2(OFlag::O_CLOEXEC).unwrap();
-        let port = server.address.port().to_string();
+        let port = port.to_string();
         let base = ["-c", "-V", "10.0.0.100", "--lvs", "-h", "127.0.0.1", "-p", "5000", "-r", &port];
         let status = ("PIRANHA_STATUS_FD", writer.as_raw_fd().to_string());
         let environment = environment.iter().map(|(name, value)| (name.into(), value.into()));
@@ -51,6 +56,14 @@ impl Monitor {
         let mut line = String::new();
         self.verdicts.read_line(&mut line).unwrap();
         line
+    }
+
+    /// The next verdict, if it comes within ten seconds.
+    fn verdict_soon(&mut self) -> Option<String> {
+        let limit = Some(Duration::from_secs(10));
+        let came = !self.verdicts.buffer().is_empty()
+            || !system::poll::wait(&[self.verdicts.get_ref().as_fd()], limit).unwrap().is_empty();
+        came.then(|| self.verdict())
     }
 
     fn wait(&self) -> Exit {
@@ -103,6 +116,38 @@ fn a_server_that_is_down_and_forced() {
     assert_eq!(monitor.verdict(), "up 40\n");
     child::kill(monitor.child.pid, Signal::SIGUSR1).unwrap();
     assert_eq!(monitor.verdict(), "down\n");
+}
+
+/// The administrator's signals wait for the end of a check, and no longer.
+#[test]
+fn signals_during_a_check_count_after_it() {
+    let cases: [(_, &[&[u8]], _); 3] = [
+        (Signal::SIGUSR1, &[b"HELLO"], ["up 1\n", "down\n"]),
+        (Signal::SIGUSR2, &[b"sorry"], ["down\n", "up 1\n"]),
+        // The second reply is for the check that HUP asks for.
+        (Signal::SIGHUP, &[b"sorry", b"HELLO"], ["down\n", "up 1\n"]),
+    ];
+    for (signal, replies, verdicts) in cases {
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = server.local_addr().unwrap().port();
+        let mut monitor = Monitor::start_on(port, &["-t", "1000", "-x", "HELLO"], &[]);
+        let mut check = server.accept().unwrap().0;
+        child::kill(monitor.child.pid, signal).unwrap();
+        // Time to take the signal in before the check ends; one that comes later is no test.
+        std::thread::sleep(Duration::from_millis(50));
+        check.write_all(replies[0]).unwrap();
+        assert_eq!(monitor.verdict_soon().as_deref(), Some(verdicts[0]), "{signal}");
+        for reply in &replies[1..] {
+            await_client(&server);
+            server.accept().unwrap().0.write_all(reply).unwrap();
+        }
+        assert_eq!(monitor.verdict_soon().as_deref(), Some(verdicts[1]), "{signal}");
+    }
+}
+
+fn await_client(server: &TcpListener) {
+    let ready = system::poll::wait(&[server.as_fd()], Some(Duration::from_secs(10))).unwrap();
+    assert!(!ready.is_empty(), "no further check");
 }
 
 /// A nanny that replaces another keeps a serving server at its weight, once.
