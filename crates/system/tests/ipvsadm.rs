@@ -4,9 +4,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipvs::{Backend, ErrorKind, Operation, Timeouts};
+use system::child::{Pid, Signal};
 use system::ipvs::Program;
 
 /// A directory that goes with its test.
@@ -72,6 +73,22 @@ fn a_program_that_hangs_is_killed() {
     assert_eq!(complaint("hangs", "exec sleep 60"), "/ipvsadm: killed after 0.3 s");
     // With its standard error closed there is nothing to wait on but its end.
     assert_eq!(complaint("mute", "exec 2>&-; exec sleep 60"), "/ipvsadm: killed after 0.3 s");
+}
+
+/// What counts is the program's end, and what it said until then: not what it left running.
+#[test]
+fn a_child_of_the_program_is_not_waited_for() {
+    for (end, expected) in [("exit 0", Ok(())), ("exit 1", Err("exit status: 1: No such service"))] {
+        let directory = Directory::new("leaves");
+        let (pid, script) = (directory.0.join("pid"), directory.0.join("ipvsadm"));
+        directory.script(&format!("sleep 60 & echo $! >{}; echo No such service >&2; {end}", pid.display()));
+        let started = Instant::now();
+        let result = Program::new(&script).with_limit(Duration::from_secs(20)).run(&["-C"]);
+        assert!(started.elapsed() < Duration::from_secs(10), "{:?}", started.elapsed());
+        assert_eq!(result, expected.map_err(|said| format!("{}: {said}", script.display())));
+        let left = fs::read_to_string(pid).unwrap().trim().parse().unwrap();
+        system::child::kill(Pid::from_raw(left), Signal::SIGKILL).unwrap();
+    }
 }
 
 #[test]

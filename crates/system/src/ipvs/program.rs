@@ -4,18 +4,20 @@ use std::ffi::OsStr;
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use ipvs::{Backend, Error, ErrorKind, Operation, Table};
-use nix::poll::{poll, PollFd, PollFlags, PollTimeout};
 
 /// How long the program may take for one operation before it is killed.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// How much of what the program says goes into the error.
 const SAID: usize = 512;
+
+/// Between two looks for the program's end: at first, and at most.
+const PAUSES: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(50));
 
 /// Runs the program once for each operation, with the argument vector that Piranha gave it.
 #[derive(Debug, Clone)]
@@ -89,43 +91,47 @@ fn unsearched(path: &Path) -> PathBuf {
     }
 }
 
-/// Reads what the program says until it closes its standard error, which mostly means that it ended, and waits
-/// for its end. No status if it has not ended by `deadline`.
+/// Waits for the program's end, and takes in what it says meanwhile. Not for what it leaves running, which may hold on
+/// to its standard error. No status if it has not ended by `deadline`.
 fn wait(child: &mut Child, deadline: Instant) -> io::Result<(Option<ExitStatus>, String)> {
-    let mut said = Vec::new();
-    if let Some(mut stderr) = child.stderr.take() {
-        let mut piece = [0; SAID];
-        while readable(stderr.as_fd(), deadline)? {
-            match stderr.read(&mut piece)? {
-                0 => break,
-                length => said.extend_from_slice(&piece[..length.min(SAID.saturating_sub(said.len()))]),
-            }
-        }
-    }
-    let said = String::from_utf8_lossy(&said).trim().to_string();
-    let mut pause = Duration::from_micros(100);
+    let mut ear = Ear { stderr: child.stderr.take(), said: Vec::new() };
+    let mut pause = PAUSES.0;
     loop {
         let status = child.try_wait()?;
         let left = deadline.saturating_duration_since(Instant::now());
         if status.is_some() || left.is_zero() {
-            return Ok((status, said));
+            while ear.said.len() < SAID && ear.listen(Duration::ZERO)? {}
+            return Ok((status, String::from_utf8_lossy(&ear.said).trim().to_string()));
         }
-        thread::sleep(pause.min(left));
-        pause = (pause * 2).min(Duration::from_millis(50));
+        // The end of its standard error mostly means its own.
+        pause = if ear.listen(pause.min(left))? { PAUSES.0 } else { PAUSES.1.min(pause * 2) };
     }
 }
 
-/// Waits for something to read; false when the time is up.
-fn readable(fd: std::os::fd::BorrowedFd<'_>, deadline: Instant) -> io::Result<bool> {
-    loop {
-        let left = deadline.saturating_duration_since(Instant::now());
-        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-        match poll(&mut [PollFd::new(fd, PollFlags::POLLIN)], timeout) {
-            Ok(0) => return Ok(false),
-            Ok(_) => return Ok(true),
-            Err(nix::Error::EINTR) => {}
-            Err(error) => return Err(error.into()),
+/// Takes in what a program says.
+struct Ear {
+    /// Until it is closed.
+    stderr: Option<ChildStderr>,
+    /// The beginning of what was said.
+    said: Vec<u8>,
+}
+
+impl Ear {
+    /// Waits for the program to say something, or to close its standard error; whether it did within that time.
+    fn listen(&mut self, time: Duration) -> io::Result<bool> {
+        let Some(stderr) = &mut self.stderr else {
+            thread::sleep(time);
+            return Ok(false);
+        };
+        if crate::poll::wait(&[stderr.as_fd()], Some(time))?.is_empty() {
+            return Ok(false);
         }
+        let mut piece = [0; SAID];
+        match stderr.read(&mut piece)? {
+            0 => self.stderr = None,
+            length => self.said.extend_from_slice(&piece[..length.min(SAID - self.said.len())]),
+        }
+        Ok(true)
     }
 }
 
