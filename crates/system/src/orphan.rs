@@ -8,7 +8,7 @@ use std::time::Duration;
 use lvs_cf::Config;
 
 use crate::clock;
-use crate::pair::Pair;
+use crate::pair::{Ends, Pair};
 use crate::udp::HeartbeatSocket;
 use crate::vip::{self, Addresses};
 
@@ -34,10 +34,11 @@ pub fn withdraw(config: &Config) -> Option<usize> {
 }
 
 /// Sends a heartbeat to the partner, if there is one, from pulse's own address and port: it listens to no other.
+/// One of two paths is enough.
 ///
 /// # Errors
 ///
-/// Why it could not be sent, for the log.
+/// Why it could be sent on no path, for the log.
 pub fn say_goodbye(config: &Config, heartbeat: [u8; 4]) -> Result<(), String> {
     if !config.backup_active || config.backup.address.is_unspecified() {
         return Ok(());
@@ -45,13 +46,21 @@ pub fn say_goodbye(config: &Config, heartbeat: [u8; 4]) -> Result<(), String> {
     let survey = Addresses::open().and_then(|mut addresses| addresses.survey());
     let (_, held) = survey.map_err(|error| error.to_string())?;
     let pair = Pair::of(config, &held)?;
-    for ends in pair.paths() {
-        let socket = bind(ends.local, pair.port).map_err(|error| format!("{}: {error}", ends.local))?;
-        socket
-            .send_to(&heartbeat, SocketAddrV4::new(ends.partner, pair.port))
-            .map_err(|error| format!("{}: {error}", ends.partner))?;
+    send_on_all(pair.paths(), pair.port, heartbeat)
+}
+
+fn send_on_all(paths: impl Iterator<Item = Ends>, port: u16, heartbeat: [u8; 4]) -> Result<(), String> {
+    let results: Vec<_> = paths.map(|ends| send(ends, port, heartbeat)).collect();
+    if results.iter().any(Result::is_ok) {
+        return Ok(());
     }
-    Ok(())
+    Err(results.into_iter().filter_map(Result::err).collect::<Vec<_>>().join("; "))
+}
+
+fn send(ends: Ends, port: u16, heartbeat: [u8; 4]) -> Result<(), String> {
+    let socket = bind(ends.local, port).map_err(|error| format!("{}: {error}", ends.local))?;
+    let partner = SocketAddrV4::new(ends.partner, port);
+    socket.send_to(&heartbeat, partner).map_err(|error| format!("{}: {error}", ends.partner))
 }
 
 fn bind(local: Ipv4Addr, port: u16) -> io::Result<HeartbeatSocket> {
@@ -63,5 +72,38 @@ fn bind(local: Ipv4Addr, port: u16) -> io::Result<HeartbeatSocket> {
             }
             result => return result,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HERE: Ipv4Addr = Ipv4Addr::new(127, 83, 0, 1);
+    const PARTNER: Ipv4Addr = Ipv4Addr::new(127, 83, 0, 2);
+    /// Reserved for documentation: no machine has it.
+    const NOWHERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+
+    fn path(local: Ipv4Addr) -> Ends {
+        Ends { local, partner: PARTNER }
+    }
+
+    #[test]
+    fn a_path_that_is_down_does_not_keep_the_word_from_the_other() {
+        for locals in [[NOWHERE, HERE], [HERE, NOWHERE]] {
+            let partner = HeartbeatSocket::bind(PARTNER, 0).unwrap();
+            let port = partner.local().unwrap().port();
+            assert_eq!(send_on_all(locals.map(path).into_iter(), port, [1, 2, 3, 4]), Ok(()));
+            let mut buffer = [0; 8];
+            assert_eq!(partner.receive(&mut buffer).unwrap(), Some((4, SocketAddrV4::new(HERE, port))));
+            assert_eq!(partner.receive(&mut buffer).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn without_any_path_all_reasons_are_told() {
+        let other = Ipv4Addr::new(192, 0, 2, 2);
+        let reasons = send_on_all([NOWHERE, other].map(path).into_iter(), 0, [0; 4]).unwrap_err();
+        assert!(reasons.contains("192.0.2.1: ") && reasons.contains("; 192.0.2.2: "), "{reasons}");
     }
 }
