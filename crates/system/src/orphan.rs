@@ -81,8 +81,8 @@ mod tests {
 
     const HERE: Ipv4Addr = Ipv4Addr::new(127, 83, 0, 1);
     const PARTNER: Ipv4Addr = Ipv4Addr::new(127, 83, 0, 2);
-    /// Reserved for documentation: no machine has it.
-    const NOWHERE: Ipv4Addr = Ipv4Addr::new(192, 0, 2, 1);
+    /// Of a reserved class: no machine has it.
+    const NOWHERE: Ipv4Addr = Ipv4Addr::new(240, 0, 0, 1);
 
     fn path(local: Ipv4Addr) -> Ends {
         Ends { local, partner: PARTNER }
@@ -102,8 +102,8 @@ mod tests {
 
     #[test]
     fn without_any_path_all_reasons_are_told() {
-        let other = Ipv4Addr::new(192, 0, 2, 2);
+        let other = Ipv4Addr::new(240, 0, 0, 2);
         let reasons = send_on_all([NOWHERE, other].map(path).into_iter(), 0, [0; 4]).unwrap_err();
-        assert!(reasons.contains("192.0.2.1: ") && reasons.contains("; 192.0.2.2: "), "{reasons}");
+        assert!(reasons.contains("240.0.0.1: ") && reasons.contains("; 240.0.0.2: "), "{reasons}");
     }
 }
