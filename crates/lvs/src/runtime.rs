@@ -6,8 +6,8 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use ipvs::{Backend, ErrorKind, Operation};
-use lvs_cf::Config;
+use ipvs::{Backend, Error, ErrorKind, Operation, Table};
+use lvs_cf::{Config, Text};
 use system::child;
 use system::clock;
 use system::config::LoadError;
@@ -110,10 +110,14 @@ impl Runtime {
     fn run(&mut self, started: impl FnOnce()) -> io::Result<()> {
         let wanted = Wanted::of(&self.lvs.config, self.lvs.style).mark_foreign_monitors();
         // A program shows no table: it is cleared and built anew.
-        let current = self.lvs.backend.table().ok();
-        self.at_once = current.is_none();
+        let current = self.lvs.backend.table();
+        self.at_once = is_program(&current);
         let mut actions = Vec::new();
-        let mut supervisor = Supervisor::start(wanted, current.as_ref(), &mut actions);
+        let mut supervisor = Supervisor::start(wanted, current.as_ref().ok(), &mut actions);
+        supervisor.set_by_program(self.at_once);
+        if let (Err(error), false) = (&current, self.at_once) {
+            log::info!("the table cannot be read, and is built anew: {error}");
+        }
         drop(current);
         self.carry_out(&mut supervisor, actions);
         started();
@@ -214,10 +218,10 @@ impl Runtime {
         let path = self.lvs.path.display().to_string();
         match crate::load(&self.lvs.path) {
             Ok(config) => {
-                self.change_backend(&config);
+                let ipvsadm = self.change_backend(supervisor, &config);
                 self.paused_until = None;
                 supervisor.reload(Wanted::of(&config, self.lvs.style).mark_foreign_monitors(), actions);
-                self.lvs.config = config;
+                self.lvs.config = Config { ipvsadm, ..config };
             }
             Err(LoadError::Open { .. }) => tell(&Message::OpenFailed { path }),
             Err(error) => {
@@ -227,17 +231,24 @@ impl Runtime {
         }
     }
 
-    /// Another `ipvsadm =`: another way to the same table.
-    fn change_backend(&mut self, config: &Config) {
-        if config.ipvsadm == self.lvs.config.ipvsadm {
-            return;
+    /// Another `ipvsadm =`: another way to the same table. The one that is in force from now on.
+    fn change_backend(&mut self, supervisor: &mut Supervisor, config: &Config) -> Text {
+        let before = &self.lvs.config.ipvsadm;
+        if config.ipvsadm == *before {
+            return before.clone();
         }
         match system::ipvs::backend(config.ipvsadm.as_os_str()) {
-            Ok(backend) => {
+            Ok(mut backend) => {
+                self.at_once = is_program(&backend.table());
+                supervisor.set_by_program(self.at_once);
                 self.lvs.backend = backend;
                 self.inspect_at = Some(clock::now() + INSPECTION_PAUSE);
+                config.ipvsadm.clone()
             }
-            Err(error) => log::info!("no access to the kernel's IPVS table: {error}"),
+            Err(error) => {
+                log::info!("no access to the kernel's IPVS table: {error}");
+                before.clone()
+            }
         }
     }
 
@@ -315,6 +326,11 @@ impl Runtime {
         }
         actions
     }
+}
+
+/// Whether the table is edited by a program, which cannot show it.
+fn is_program(table: &Result<Table, Error>) -> bool {
+    matches!(table, Err(error) if error.kind == ErrorKind::Unsupported)
 }
 
 /// Whether it may work later: there was no process, descriptor or memory left.

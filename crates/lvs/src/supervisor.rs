@@ -14,7 +14,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use ipvs::{Error, Operation, ServiceKey, Table};
+use ipvs::{Operation, ServiceKey, Table};
 use lvs_cf::Text;
 
 use self::service::{Health, Held, Server, Virtual};
@@ -23,6 +23,7 @@ use crate::message::Message;
 use crate::wanted::{self, Wanted};
 
 mod install;
+mod refusal;
 mod repair;
 mod service;
 
@@ -163,11 +164,7 @@ impl Supervisor {
     /// A nanny said something. Those of stopped nannies are ignored.
     pub fn report(&mut self, id: NannyId, report: Report, out: &mut Vec<Action>) {
         let Some((at, server)) = self.nannies.get(&id).copied() else { return };
-        let service = &mut self.virtuals[at];
-        let Some(key) = service.service.as_ref().map(|service| service.key) else { return };
-        let operation = service.servers[server].report(key, report);
-        out.extend(operation.map(|operation| Action::Apply(vec![operation])));
-        service.settle_sorry(out);
+        self.virtuals[at].report(server, report, out);
     }
 
     /// A nanny ended. Unless it was told to, `hard_shutdown` decides what becomes of lvs.
@@ -183,6 +180,8 @@ impl Supervisor {
         }));
         if hard_shutdown {
             self.stop_all(out);
+        } else {
+            service.settle_sorry(out);
         }
     }
 
@@ -196,44 +195,6 @@ impl Supervisor {
             }
         }
         self.stop_all(out);
-    }
-
-    /// The table refused `operation`.
-    pub fn failed(&mut self, operation: &Operation, error: &Error, out: &mut Vec<Action>) {
-        if Self::forestalled(operation, &error.kind, out) {
-            return;
-        }
-        let message = match operation {
-            Operation::SetTimeouts(_) => self.timeouts_failed(),
-            Operation::Flush => return,
-            Operation::AddService(service) | Operation::EditService(service) => self.refuse(service.key),
-            Operation::DeleteService(key) => Message::ServiceFailed { name: self.name(*key) },
-            _ => self.command_failed(),
-        };
-        out.push(Action::Log(message));
-        out.push(Action::Log(Message::Reason { text: error.to_string() }));
-        self.server_failed(operation, out);
-    }
-
-    /// A real server's entry could not be changed. The kernel's table is compared with ours every few seconds, which
-    /// tries again. A program's is not: with the original the nanny then ended, and so it counts as dead.
-    fn server_failed(&mut self, operation: &Operation, out: &mut Vec<Action>) {
-        let (key, server) = match operation {
-            Operation::AddDestination(key, destination) | Operation::EditDestination(key, destination) => {
-                (*key, destination.key)
-            }
-            Operation::DeleteDestination(key, server) => (*key, *server),
-            _ => return,
-        };
-        if !self.by_program {
-            return;
-        }
-        let Some(service) = self.by_key(key) else { return };
-        let found = service.servers.iter().find(|held| held.wanted.destination.key == server);
-        if let Some(id) = found.and_then(|server| server.nanny) {
-            out.push(Action::Stop(id));
-            self.nanny_ended(id, out);
-        }
     }
 
     /// Whether the table is filled: of every service some server is up, or all have been judged.
@@ -253,6 +214,11 @@ impl Supervisor {
     /// Whether the death of a nanny ends nothing else (`hard_shutdown = 0`).
     pub const fn goes_on_without_a_nanny(&self) -> bool {
         !self.wanted.hard_shutdown
+    }
+
+    /// Says how the table is edited from now on: by a program, or through the kernel's interface.
+    pub const fn set_by_program(&mut self, by_program: bool) {
+        self.by_program = by_program;
     }
 
     fn set_timeouts(&self, out: &mut Vec<Action>) {
@@ -295,20 +261,6 @@ impl Supervisor {
             operations.push(Operation::DeleteService(key));
         }
         apply(operations, out);
-    }
-
-    /// A refused service keeps no nannies: there is nothing that they could report for.
-    fn refuse(&mut self, key: ServiceKey) -> Message {
-        let name = self.name(key);
-        if let Some(service) = self.by_key(key) {
-            service.refused = true;
-            for server in &mut service.servers {
-                server.entry = None;
-            }
-            let ids: Vec<_> = service.servers.iter_mut().filter_map(|server| server.nanny.take()).collect();
-            self.nannies.retain(|id, _| !ids.contains(id));
-        }
-        Message::ServiceFailed { name }
     }
 
     fn by_key(&mut self, key: ServiceKey) -> Option<&mut Virtual> {

@@ -2,13 +2,14 @@
 
 use std::net::Ipv4Addr;
 
-use ipvs::{Backend, ErrorKind, Operation, Recorder};
+use ipvs::{Backend, Destination, DestinationKey, ErrorKind, Forwarding, Operation, Recorder, ServiceKey};
 use lvs_cf::Resolver;
 
 use crate::command::Style;
 use crate::supervisor::{Action, NannyId, Reason, Report, Supervisor};
 use crate::wanted::Wanted;
 
+mod refusal;
 mod repair;
 
 struct Nobody;
@@ -55,9 +56,18 @@ impl World {
     }
 
     fn start_on(text: &str, mut table: Recorder) -> Self {
-        let mut actions = Vec::new();
         let current = table.table().unwrap();
-        let supervisor = Supervisor::start(wanted(text), Some(&current), &mut actions);
+        Self::start_with(text, table, Some(&current))
+    }
+
+    /// One whose table is edited by a program.
+    fn by_program(text: &str) -> Self {
+        Self::start_with(text, Recorder::new(), None)
+    }
+
+    fn start_with(text: &str, table: Recorder, current: Option<&ipvs::Table>) -> Self {
+        let mut actions = Vec::new();
+        let supervisor = Supervisor::start(wanted(text), current, &mut actions);
         let (log, nannies, stopped) = (Vec::new(), Vec::new(), Vec::new());
         let mut world = Self { supervisor, table, log, nannies, stopped, left: false };
         world.carry_out(actions);
@@ -127,6 +137,28 @@ impl World {
     fn done(&mut self) -> Vec<String> {
         self.table.take().iter().map(|operation| operation.arguments().join(" ")).collect()
     }
+}
+
+fn key() -> ServiceKey {
+    ServiceKey::Address { protocol: ipvs::Protocol::Tcp, address: [10, 0, 0, 100].into(), port: 80 }
+}
+
+fn real(number: u8) -> DestinationKey {
+    DestinationKey { address: [10, 0, 1, number].into(), port: 80 }
+}
+
+fn entry(number: u8, weight: u32) -> Destination {
+    Destination { key: real(number), forwarding: Forwarding::Masquerade, weight }
+}
+
+/// Two servers in service.
+fn serving() -> World {
+    let mut world = World::start(&file("", &["", ""]));
+    world.says("r1", Report::Up(1));
+    world.says("r2", Report::Up(1));
+    world.done();
+    world.log.clear();
+    world
 }
 
 const R1: &str = "-t 10.0.0.100:80 -r 10.0.1.1:80";

@@ -1,6 +1,6 @@
 //! Bringing the virtual services of lvs.cf up, on top of what is there of them.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ipvs::{Destination, DestinationKey, Operation, Service, ServiceKey, Table};
 
@@ -39,7 +39,7 @@ impl Supervisor {
         held: &mut BTreeMap<ServiceKey, Held>,
         out: &mut Vec<Action>,
     ) {
-        let mut seen = std::collections::BTreeSet::new();
+        let mut seen = BTreeSet::new();
         for wanted in virtuals {
             let service = match &wanted.service {
                 Ok(service) if seen.insert(service.key) => Ok(service.clone()),
@@ -63,8 +63,11 @@ impl Supervisor {
         self.virtuals.push(Virtual {
             name: wanted.name,
             service: None,
+            before: None,
             refused: false,
+            lost: false,
             servers: Vec::new(),
+            leftovers: BTreeSet::new(),
             sorry: None,
             sorry_on: false,
         });
@@ -92,20 +95,21 @@ impl Supervisor {
         }
         let at = self.virtuals.len();
         let (servers, starts) = self.adopt(at, key, &wanted, held.servers, &mut operations, out);
-        if let (Some(old), true) = (&held.sorry, held.sorry.is_some() && wanted.sorry != held.sorry) {
-            operations.push(Operation::DeleteDestination(key, old.key));
-        }
-        apply(operations, out);
-        out.extend(starts.into_iter().map(Action::Start));
         let sorry_on = held.sorry.is_some() && wanted.sorry == held.sorry;
         let mut service = Virtual {
             name: wanted.name,
             service: Some(service),
+            before: held.service,
             refused: false,
+            lost: false,
             servers,
+            leftovers: BTreeSet::new(),
             sorry: wanted.sorry,
             sorry_on,
         };
+        operations.extend(held.sorry.filter(|_| !sorry_on).map(|old| service.without_sorry(key, old.key)));
+        apply(operations, out);
+        out.extend(starts.into_iter().map(Action::Start));
         service.settle_sorry(out);
         self.virtuals.push(service);
     }
@@ -125,7 +129,7 @@ impl Supervisor {
         let mut starts = Vec::new();
         for wanted_server in &wanted.servers {
             let mut server = match held.remove(&wanted_server.destination.key) {
-                Some(old) => old.renewed(wanted_server, key, operations, out),
+                Some(old) => old.renewed(wanted_server, wanted.foreign_monitor, key, operations, out),
                 None => Server::new(wanted_server),
             };
             if server.nanny.is_none() {

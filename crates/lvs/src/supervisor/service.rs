@@ -1,6 +1,6 @@
 //! What lvs knows of one virtual service and of its real servers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use ipvs::{Destination, DestinationKey, Entry, Operation, Service, ServiceKey};
@@ -25,8 +25,10 @@ pub(super) struct Server {
     /// The nanny leaves the table to us: it has reported.
     pub(super) reports: bool,
     pub(super) health: Health,
-    /// The entry that the kernel holds for it.
+    /// The entry that the table holds for it, or should.
     pub(super) entry: Option<Destination>,
+    /// The table refused the last change of the entry.
+    pub(super) unsettled: bool,
 }
 
 #[derive(Debug)]
@@ -34,22 +36,37 @@ pub(super) struct Virtual {
     pub(super) name: Text,
     /// What the table shall hold; `None` when lvs.cf asks for something that no table can hold.
     pub(super) service: Option<Service>,
+    /// What it held before the last reload, should the table refuse the change.
+    pub(super) before: Option<Service>,
     /// The table refused it.
     pub(super) refused: bool,
+    /// It was missing in the table at the last look.
+    pub(super) lost: bool,
     pub(super) servers: Vec<Server>,
+    /// Entries of servers that are not wanted any more and that the table would not let go.
+    pub(super) leftovers: BTreeSet<DestinationKey>,
     pub(super) sorry: Option<Destination>,
     pub(super) sorry_on: bool,
 }
 
 impl Server {
     pub(super) fn new(wanted: &wanted::Server) -> Self {
-        Self { wanted: wanted.clone(), nanny: None, reports: false, health: Health::Unknown, entry: None }
+        Self {
+            wanted: wanted.clone(),
+            nanny: None,
+            reports: false,
+            health: Health::Unknown,
+            entry: None,
+            unsettled: false,
+        }
     }
 
-    /// The same server under a new lvs.cf.
+    /// The same server under a new lvs.cf. A new monitor that edits the table itself enters its server, and fails
+    /// where that is there already.
     pub(super) fn renewed(
         mut self,
         wanted: &wanted::Server,
+        foreign_monitor: bool,
         key: ServiceKey,
         operations: &mut Vec<Operation>,
         out: &mut Vec<Action>,
@@ -59,6 +76,10 @@ impl Server {
             end_nannies(std::slice::from_ref(&self), out);
             self.nanny = None;
             self.reports = false;
+            if let Some(entry) = self.entry.take_if(|_| foreign_monitor) {
+                self.health = Health::Unknown;
+                operations.push(Operation::DeleteDestination(key, entry.key));
+            }
         }
         let old = std::mem::replace(&mut self.wanted, wanted.clone()).destination;
         if let Some(entry) = &mut self.entry {
@@ -104,31 +125,79 @@ impl Server {
             }
         };
         let wanted = Destination { weight, ..self.wanted.destination };
+        let unsettled = std::mem::take(&mut self.unsettled);
         match self.entry.replace(wanted) {
             None => Some(Operation::AddDestination(service, wanted)),
-            Some(current) if current != wanted => Some(Operation::EditDestination(service, wanted)),
+            Some(current) if unsettled || current != wanted => {
+                Some(Operation::EditDestination(service, wanted))
+            }
             Some(_) => None,
         }
+    }
+
+    /// The program failed to do this: what its table holds now, for the nanny that a reload starts.
+    pub(super) fn program_failed(&mut self, operation: &Operation) {
+        match operation {
+            Operation::AddDestination(..) => {
+                self.entry = None;
+                self.health = Health::Unknown;
+            }
+            Operation::DeleteDestination(..) => self.entry = Some(self.wanted.destination),
+            _ => {}
+        }
+        self.unsettled = self.entry.is_some();
     }
 }
 
 impl Virtual {
-    /// The sorry server serves only while every server has a verdict and none is up.
+    /// Takes a verdict on the server at this position.
+    pub(super) fn report(&mut self, server: usize, report: Report, out: &mut Vec<Action>) {
+        let Some(key) = self.service.as_ref().map(|service| service.key) else { return };
+        let server = &mut self.servers[server];
+        let operation = server.report(key, report);
+        // One entry for both: it is the sorry server's until that leaves.
+        let is_sorry =
+            self.sorry_on && self.sorry.is_some_and(|sorry| sorry.key == server.wanted.destination.key);
+        out.extend(operation.filter(|_| !is_sorry).map(|operation| Action::Apply(vec![operation])));
+        self.settle_sorry(out);
+    }
+
+    /// The sorry server serves only while every server has a verdict, or nobody to give one, and none is up.
     pub(super) fn settle_sorry(&mut self, out: &mut Vec<Action>) {
         let (Some(sorry), Some(service)) = (&self.sorry, &self.service) else { return };
         let up = self.servers.iter().filter(|server| server.health == Health::Up).count();
-        let all_down =
-            !self.servers.is_empty() && self.servers.iter().all(|server| server.health == Health::Down);
+        let is_down = |server: &Server| match server.health {
+            Health::Up => false,
+            Health::Down => true,
+            Health::Unknown => server.nanny.is_none(),
+        };
+        let all_down = !self.refused && !self.servers.is_empty() && self.servers.iter().all(is_down);
         if all_down && !self.sorry_on {
             self.sorry_on = true;
             out.push(Action::Log(Message::SorryOn { name: self.name.clone(), server: sorry.key.address }));
-            out.push(Action::Apply(vec![Operation::AddDestination(service.key, *sorry)]));
+            let operation = match self.entry(sorry.key) {
+                None => Operation::AddDestination(service.key, *sorry),
+                Some(_) => Operation::EditDestination(service.key, *sorry),
+            };
+            out.push(Action::Apply(vec![operation]));
         } else if up > 0 && self.sorry_on {
             self.sorry_on = false;
             let server = sorry.key.address;
             out.push(Action::Log(Message::SorryOff { name: self.name.clone(), up, server }));
-            out.push(Action::Apply(vec![Operation::DeleteDestination(service.key, sorry.key)]));
+            out.push(Action::Apply(vec![self.without_sorry(service.key, sorry.key)]));
         }
+    }
+
+    /// What takes the sorry server out of the table. A real server at the same address keeps its entry.
+    pub(super) fn without_sorry(&self, service: ServiceKey, sorry: DestinationKey) -> Operation {
+        match self.entry(sorry) {
+            None => Operation::DeleteDestination(service, sorry),
+            Some(entry) => Operation::EditDestination(service, entry),
+        }
+    }
+
+    fn entry(&self, key: DestinationKey) -> Option<Destination> {
+        self.servers.iter().filter_map(|server| server.entry).find(|entry| entry.key == key)
     }
 }
 
@@ -168,5 +237,5 @@ fn found(destination: &Destination) -> Server {
         check_limit: Duration::ZERO,
         overheard: false,
     };
-    Server { wanted, nanny: None, reports: false, health: Health::Unknown, entry: Some(*destination) }
+    Server { entry: Some(*destination), ..Server::new(&wanted) }
 }

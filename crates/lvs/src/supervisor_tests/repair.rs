@@ -1,32 +1,10 @@
 //! Somebody else edits the table while lvs runs.
 
-use ipvs::{Destination, DestinationKey, Forwarding, ServiceKey};
+use ipvs::ServiceKey;
 
 use super::*;
 
 const SERVICE: &str = "-A -t 10.0.0.100:80 -s wlc";
-
-fn key() -> ServiceKey {
-    ServiceKey::Address { protocol: ipvs::Protocol::Tcp, address: [10, 0, 0, 100].into(), port: 80 }
-}
-
-fn real(number: u8) -> DestinationKey {
-    DestinationKey { address: [10, 0, 1, number].into(), port: 80 }
-}
-
-fn entry(number: u8, weight: u32) -> Destination {
-    Destination { key: real(number), forwarding: Forwarding::Masquerade, weight }
-}
-
-/// Two servers in service.
-fn serving() -> World {
-    let mut world = World::start(&file("", &["", ""]));
-    world.says("r1", Report::Up(1));
-    world.says("r2", Report::Up(1));
-    world.done();
-    world.log.clear();
-    world
-}
 
 #[test]
 fn what_nobody_touched_is_left_alone() {
