@@ -8,9 +8,7 @@ use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use nix::errno::Errno;
 pub use nix::sys::signal::Signal;
-use nix::sys::wait::{waitpid, WaitPidFlag, WaitStatus};
 pub use nix::unistd::Pid;
 
 use crate::{clock, limits};
@@ -273,17 +271,8 @@ pub fn take_inherited(variable: &str) -> Option<OwnedFd> {
 
 /// Collects every child that has ended, without waiting.
 pub fn reap() -> Vec<(Pid, Exit)> {
-    let mut ended = Vec::new();
-    loop {
-        match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG)) {
-            Ok(status) => match exit_of(status) {
-                Some(exit) => ended.push(exit),
-                None => return ended,
-            },
-            Err(Errno::EINTR) => {}
-            Err(_) => return ended,
-        }
-    }
+    // The only error left is that there is no child.
+    std::iter::from_fn(|| collect_one(-1).ok().flatten()).collect()
 }
 
 /// Collects this child if it has ended, without waiting.
@@ -291,15 +280,35 @@ pub fn reap() -> Vec<(Pid, Exit)> {
 /// # Errors
 /// `ECHILD` if it is no child of this process, or was collected before.
 pub fn reap_one(pid: Pid) -> io::Result<Option<Exit>> {
-    let status = waitpid(valid(pid)?, Some(WaitPidFlag::WNOHANG))?;
-    Ok(exit_of(status).map(|(_, exit)| exit))
+    Ok(collect_one(valid(pid)?.as_raw())?.map(|(_, exit)| exit))
 }
 
-fn exit_of(status: WaitStatus) -> Option<(Pid, Exit)> {
-    match status {
-        WaitStatus::Exited(pid, code) => Some((pid, Exit::Status(code))),
-        WaitStatus::Signaled(pid, signal, _) => Some((pid, Exit::Signal(signal as i32))),
-        _ => None,
+/// Collects a child that has ended: this one, or any for -1. Every status is understood: nix refuses that of a
+/// real-time signal, when the child is collected already.
+fn collect_one(pid: libc::pid_t) -> io::Result<Option<(Pid, Exit)>> {
+    loop {
+        let mut status = 0;
+        // SAFETY: waitpid(2) writes an integer that is ours alone.
+        let ended = match unsafe { libc::waitpid(pid, &mut status, libc::WNOHANG) } {
+            0 => return Ok(None),
+            ended if ended > 0 => Pid::from_raw(ended),
+            _ => match io::Error::last_os_error() {
+                error if error.kind() == io::ErrorKind::Interrupted => continue,
+                error => return Err(error),
+            },
+        };
+        // Anything else is a child under ptrace(2) that was stopped.
+        if let Some(exit) = exit_of(status) {
+            return Ok(Some((ended, exit)));
+        }
+    }
+}
+
+fn exit_of(status: libc::c_int) -> Option<Exit> {
+    if libc::WIFEXITED(status) {
+        Some(Exit::Status(libc::WEXITSTATUS(status)))
+    } else {
+        libc::WIFSIGNALED(status).then(|| Exit::Signal(libc::WTERMSIG(status)))
     }
 }
 
