@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 pub use nix::sys::signal::Signal;
+use nix::sys::signal::{sigprocmask, SigSet, SigmaskHow};
 pub use nix::unistd::Pid;
 
 use crate::{clock, limits};
@@ -51,7 +52,7 @@ impl From<Stream> for Stdio {
     }
 }
 
-/// A program to start. The child begins with an empty signal mask, default dispositions and no descriptors
+/// A program to start. The child begins with an empty signal mask (but for `held`), default dispositions and no descriptors
 /// but its standard streams and those in `inherited`.
 #[derive(Debug, Default)]
 pub struct Spawn {
@@ -75,6 +76,9 @@ pub struct Spawn {
     /// Start the program without first copying this process, as posix_spawn(3) does: several times as fast. Signals
     /// that this process ignores stay ignored in the child. Has no effect with `death_signal` or `new_session`.
     pub light: bool,
+    /// A signal that waits until the child can deal with it and unblocks it: it would end a program that has just been
+    /// started. Has no effect with `light`.
+    pub held: Option<Signal>,
     /// Make the child the leader of a process group of its own, for [`kill_group`].
     pub new_group: bool,
     /// Make the child the leader of a session (and group) of its own.
@@ -140,7 +144,7 @@ impl Spawn {
         }
         command.stdin(self.stdin).stdout(self.stdout).stderr(self.stderr);
         let inherited: Vec<RawFd> = self.inherited.iter().map(AsRawFd::as_raw_fd).collect();
-        let (death_signal, new_session) = (self.death_signal, self.new_session);
+        let (death_signal, new_session, held) = (self.death_signal, self.new_session, self.held);
         if self.light && death_signal.is_none() && !new_session {
             return started(command, &inherited);
         }
@@ -149,6 +153,7 @@ impl Spawn {
         unsafe {
             command.pre_exec(move || {
                 reset_signals();
+                hold(held)?;
                 if new_session {
                     check(libc::setsid())?;
                 }
@@ -208,6 +213,13 @@ fn reset_signals() {
         // SAFETY: SIG_DFL installs no handler code; signal(2) is async-signal-safe.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
+}
+
+/// In the child: blocks a signal. The mask outlives exec.
+fn hold(signal: Option<Signal>) -> io::Result<()> {
+    let Some(signal) = signal else { return Ok(()) };
+    sigprocmask(SigmaskHow::SIG_BLOCK, Some(&SigSet::from(signal)), None)?;
+    Ok(())
 }
 
 /// In the child: takes close-on-exec off these descriptors.

@@ -43,14 +43,23 @@ fn arguments_and_environment_reach_the_child() {
     assert_eq!(output_of(spawn), "zero|one two|value|none\n");
 }
 
+/// A line of bits in the child's /proc/self/status.
+fn bits(held: Option<Signal>, name: &str) -> u64 {
+    let arguments = vec!["/proc/self/status".into()];
+    let status = output_of(Spawn { arguments, held, ..Spawn::new("/bin/cat") });
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    u64::from_str_radix(line.trim(), 16).unwrap()
+}
+
+#[test]
+fn a_held_signal_waits_until_the_child_can_deal_with_it() {
+    assert_eq!(bits(Some(Signal::SIGHUP), "SigBlk:"), 1 << (libc::SIGHUP - 1));
+}
+
 #[test]
 fn the_child_gets_default_signals_and_an_empty_mask() {
     crate::signals::ignore(libc::SIGUSR2).unwrap();
-    let status = output_of(Spawn { arguments: vec!["/proc/self/status".into()], ..Spawn::new("/bin/cat") });
-    let bits = |name| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
-        u64::from_str_radix(line.trim(), 16).unwrap()
-    };
+    let bits = |name| bits(None, name);
     assert_eq!(bits("SigBlk:"), 0);
     for signal in RESET {
         assert_eq!(bits("SigIgn:") >> (signal - 1) & 1, 0, "signal {signal}");
