@@ -128,6 +128,22 @@ fn pulse_alone_dies() {
 }
 
 #[test]
+fn pulse_dies_while_lvs_is_ending() {
+    let mut pair = Pair::start(Forwarding::Nat);
+    let died = pair.cluster.journal().now();
+    let nannies = pair.cluster.a.host.processes_named("nanny");
+    kill(nannies[0], Signal::SIGSTOP).expect("a nanny can be stopped");
+    kill(nannies[1], Signal::SIGKILL).expect("a nanny can be killed");
+    pair.cluster.a.wait_for_log(died, "died! shutting down lvs", LIMIT);
+    let killed = pair.cluster.journal().now();
+    pair.cluster.a.kill_pulse();
+    pair.wait_for_b(killed);
+    let gone = pair.change("a", false, killed).expect("a gave the VIP up") - killed;
+    assert!(gone <= Duration::from_millis(100), "{gone:?}");
+    wait_until(LIMIT, "nothing is left on a", || pair.cluster.a.host.processes().is_empty());
+}
+
+#[test]
 fn lvs_dies() {
     let mut pair = Pair::start(Forwarding::Nat);
     let killed = pair.cluster.journal().now();

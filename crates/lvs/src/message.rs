@@ -33,6 +33,8 @@ pub enum Message {
     OpenFailed { path: String },
     /// Reload: the file has an error.
     ParseFailed { path: String, line: u32 },
+    /// Reload: the file is for fos now, or no longer.
+    ServiceChanged,
     /// A nanny ended by itself.
     NannyDied { service: Text, server: Text, hard_shutdown: bool },
     /// No monitored server is up: the sorry server takes over.
@@ -75,6 +77,9 @@ impl fmt::Display for Message {
             Self::Rereading => f.write_str("rereading configuration file"),
             Self::OpenFailed { path } => write!(f, "lvs: failed to open {path}"),
             Self::ParseFailed { path, line } => write!(f, "lvs: error parsing {path} on line {line}."),
+            Self::ServiceChanged => {
+                f.write_str("service has changed: it is taken over when pulse starts again")
+            }
             Self::NannyDied { service, server, hard_shutdown: true } => {
                 write!(f, "nanny for child {service}/{server} died! shutting down lvs")
             }

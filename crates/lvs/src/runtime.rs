@@ -207,9 +207,8 @@ impl Runtime {
         self.poller.deregister(LIFELINE);
         // Withdrawing takes a descriptor, and there may be no other.
         self.lvs.pulse.lifeline = None;
-        if !self.leaving {
-            supervisor.stop(Reason::PulseDied, actions);
-        }
+        // Also of an lvs that is ending already: pulse would have waited for it.
+        supervisor.stop(Reason::PulseDied, actions);
     }
 
     /// A file that cannot be used is refused and everything stays as it is.
@@ -217,6 +216,7 @@ impl Runtime {
         tell(&Message::Rereading);
         let path = self.lvs.path.display().to_string();
         match crate::load(&self.lvs.path) {
+            Ok(config) if config.service != self.lvs.config.service => tell(&Message::ServiceChanged),
             Ok(config) => {
                 let ipvsadm = self.change_backend(supervisor, &config);
                 self.paused_until = None;

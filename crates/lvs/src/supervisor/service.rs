@@ -61,7 +61,7 @@ impl Server {
         }
     }
 
-    /// The same server under a new lvs.cf. A new monitor that edits the table itself enters its server, and fails
+    /// The same server under a new lvs.cf. Another program that may edit the table itself enters its server, and fails
     /// where that is there already.
     pub(super) fn renewed(
         mut self,
@@ -73,10 +73,11 @@ impl Server {
     ) -> Self {
         let is_up = self.reports && self.health == Health::Up;
         if self.wanted.command != wanted.command {
+            let foreign = foreign_monitor && self.wanted.command.program != wanted.command.program;
             end_nannies(std::slice::from_ref(&self), out);
             self.nanny = None;
             self.reports = false;
-            if let Some(entry) = self.entry.take_if(|_| foreign_monitor) {
+            if let Some(entry) = self.entry.take_if(|_| foreign) {
                 self.health = Health::Unknown;
                 operations.push(Operation::DeleteDestination(key, entry.key));
             }
