@@ -33,13 +33,19 @@ impl Record {
     }
 
     /// The addresses written down; none when there is no record. Lines that make no sense are skipped.
-    pub fn read(&self) -> Vec<VirtualAddress> {
-        let text = fs::read_to_string(&self.path).unwrap_or_default();
-        text.lines().filter_map(parse).collect()
+    ///
+    /// # Errors
+    /// Why a record that is there cannot be read, with its path.
+    pub fn read(&self) -> io::Result<Vec<VirtualAddress>> {
+        match fs::read(&self.path) {
+            Ok(bytes) => Ok(String::from_utf8_lossy(&bytes).lines().filter_map(parse).collect()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+            Err(error) => Err(io::Error::new(error.kind(), format!("{}: {error}", self.path.display()))),
+        }
     }
 
     /// Writes the record anew. A failure is logged and no more: the addresses matter, the record helps.
-    pub fn write(&self, addresses: &[VirtualAddress]) {
+    pub fn write<'a>(&self, addresses: impl IntoIterator<Item = &'a VirtualAddress>) {
         let mut text = String::new();
         for vip in addresses {
             // Writing to a String cannot fail.
@@ -93,14 +99,24 @@ mod tests {
     fn what_was_written_is_read_until_it_is_cleared() {
         let directory = std::env::temp_dir().join(format!("piranha-record-{}", std::process::id()));
         let record = Record::at(directory.join("addresses.1"));
-        assert_eq!(record.read(), []);
+        assert_eq!(record.read().unwrap(), []);
         let addresses = [vip([10, 0, 0, 100], 24, "eth0:1"), vip([10, 0, 0, 101], 32, "bond0.7:2")];
         record.write(&addresses);
-        assert_eq!(record.read(), addresses);
+        assert_eq!(record.read().unwrap(), addresses);
         record.clear();
-        assert_eq!(record.read(), []);
+        assert_eq!(record.read().unwrap(), []);
         record.clear();
         fs::remove_dir(&directory).unwrap();
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_is_not_an_empty_one() {
+        let error = Record::at("/".into()).read().unwrap_err();
+        assert!(error.to_string().starts_with("/: "), "{error}");
+        let bytes = std::env::temp_dir().join(format!("piranha-record-bytes-{}", std::process::id()));
+        fs::write(&bytes, b"\xff\n10.0.0.100/24 eth0:1\n").unwrap();
+        assert_eq!(Record::at(bytes.clone()).read().unwrap(), [vip([10, 0, 0, 100], 24, "eth0:1")]);
+        fs::remove_file(bytes).unwrap();
     }
 
     #[test]

@@ -81,6 +81,8 @@ pub struct Failure {
 pub struct Addresses {
     route: RouteSocket,
     record: Record,
+    /// Those that this process holds: it needs no record to know them.
+    ours: BTreeSet<VirtualAddress>,
     /// The links as they were found when the addresses were last settled.
     surveyed: Vec<Link>,
 }
@@ -92,7 +94,8 @@ impl Addresses {
     ///
     /// Those of the netlink socket.
     pub fn open() -> io::Result<Self> {
-        Ok(Self { route: RouteSocket::open()?, record: Record::of_this_network(), surveyed: Vec::new() })
+        let (route, record) = (RouteSocket::open()?, Record::of_this_network());
+        Ok(Self { route, record, ours: BTreeSet::new(), surveyed: Vec::new() })
     }
 
     /// The links and addresses of this node.
@@ -124,22 +127,42 @@ impl Addresses {
     ///
     /// # Errors
     ///
-    /// Those of the netlink socket; single refusals are in the list.
+    /// Those of the netlink socket; single refusals are in the list. That the record of a predecessor cannot be read,
+    /// once all that does not depend on it is done.
     pub fn settle(
         &mut self,
         wanted: &[VirtualAddress],
         known: &[VirtualAddress],
     ) -> io::Result<Vec<Failure>> {
         let (links, held) = self.survey()?;
-        let index: HashMap<&str, u32> = links.iter().map(|link| (link.name.as_str(), link.index)).collect();
         let recorded = self.record.read();
-        let ours: BTreeSet<&VirtualAddress> = recorded.iter().chain(known.iter().filter(aliased)).collect();
+        let plan = self.plan(wanted, known, recorded.as_deref().unwrap_or_default(), &links, &held);
+        self.surveyed = links;
+        let failures = self.carry_out(plan, recorded.as_deref().ok(), &held)?;
+        match recorded {
+            Ok(_) => Ok(failures),
+            Err(error) => {
+                Err(io::Error::new(error.kind(), format!("those of a predecessor are not known: {error}")))
+            }
+        }
+    }
 
+    fn plan(
+        &self,
+        wanted: &[VirtualAddress],
+        known: &[VirtualAddress],
+        recorded: &[VirtualAddress],
+        links: &[Link],
+        held: &[InterfaceAddress],
+    ) -> Plan {
+        let index: HashMap<&str, u32> = links.iter().map(|link| (link.name.as_str(), link.index)).collect();
+        let ours: BTreeSet<&VirtualAddress> =
+            self.ours.iter().chain(recorded).chain(known.iter().filter(aliased)).collect();
         let wanted_set: BTreeSet<&VirtualAddress> = wanted.iter().collect();
 
         let mut plan = Plan::default();
         let (mut standing, mut the_nodes_own) = (BTreeSet::new(), BTreeSet::new());
-        for address in &held {
+        for address in held {
             let vip = as_virtual(address);
             if !is_ours(&ours, &vip) {
                 the_nodes_own.insert((address.index, address.address));
@@ -154,52 +177,62 @@ impl Addresses {
                 None => plan.failures.push(Failure { address: vip.clone(), error: no_device(vip) }),
                 Some(index) if the_nodes_own.contains(&(*index, vip.address)) => {}
                 Some(index) => {
-                    plan.ours.push(vip.clone());
+                    plan.ours.insert(vip.clone());
                     if !standing.contains(&(*index, vip.address)) {
                         plan.raise(vip, *index);
                     }
                 }
             }
         }
-        self.surveyed = links;
-        self.carry_out(plan, &held)
+        plan
     }
 
-    fn carry_out(&mut self, mut plan: Plan, before: &[InterfaceAddress]) -> io::Result<Vec<Failure>> {
-        if !plan.ours.is_empty() {
-            // Before the addresses stand: a crash must not leave any that nobody remembers.
-            self.record.write(&plan.ours);
-        }
-        let withdraws = plan.changes.iter().any(|change| matches!(change, AddressChange::Delete(_)));
+    /// `recorded` is what the record says, if it can be read.
+    fn carry_out(
+        &mut self,
+        mut plan: Plan,
+        recorded: Option<&[VirtualAddress]>,
+        before: &[InterfaceAddress],
+    ) -> io::Result<Vec<Failure>> {
+        let mut recorded = recorded.map(|recorded| recorded.iter().cloned().collect());
+        // Before the addresses stand, and as long as those to be withdrawn may: a crash must not leave any that
+        // nobody remembers.
+        let withdrawn: BTreeSet<_> = plan.deletions().map(|(vip, _)| vip.clone()).collect();
+        self.remember(plan.ours.union(&withdrawn).cloned().collect(), &mut recorded);
         let results = self.route.change(&self.surveyed, &plan.changes);
-        for ((vip, change), result) in plan.subjects.drain(..).zip(&plan.changes).zip(results) {
-            if let Err(error) = result {
-                if !already_so(change, &error) {
-                    plan.failures.push(Failure { address: vip, error });
+        for ((vip, change), result) in plan.subjects.iter().zip(&plan.changes).zip(results) {
+            if let Err(error) = result.or_else(|error| already_so(change, error)) {
+                if matches!(change, AddressChange::Delete(_)) {
+                    plan.ours.insert(vip.clone());
                 }
+                plan.failures.push(Failure { address: vip.clone(), error });
             }
         }
-        if withdraws {
-            self.restore_bystanders(&plan.changes, before)?;
-        }
-        if plan.ours.is_empty() {
-            self.record.clear();
+        self.remember(std::mem::take(&mut plan.ours), &mut recorded);
+        if !withdrawn.is_empty() {
+            self.restore_bystanders(&plan, before)?;
         }
         Ok(plan.failures)
     }
 
+    /// Keeps in mind what is ours, and writes it down where the record says something else. One that cannot be read is
+    /// left alone.
+    fn remember(&mut self, ours: BTreeSet<VirtualAddress>, recorded: &mut Option<BTreeSet<VirtualAddress>>) {
+        self.ours = ours;
+        let Some(recorded) = recorded.as_mut().filter(|recorded| **recorded != self.ours) else { return };
+        match self.ours.is_empty() {
+            true => self.record.clear(),
+            false => self.record.write(&self.ours),
+        }
+        recorded.clone_from(&self.ours);
+    }
+
     /// Deleting the first address of a subnet makes the kernel drop the others with it. Whatever vanished
     /// without being asked to comes back.
-    fn restore_bystanders(&mut self, asked: &[AddressChange], before: &[InterfaceAddress]) -> io::Result<()> {
+    fn restore_bystanders(&mut self, plan: &Plan, before: &[InterfaceAddress]) -> io::Result<()> {
         let now: BTreeSet<_> =
             self.route.addresses()?.iter().map(|held| (held.index, held.address)).collect();
-        let deleted: BTreeSet<_> = asked
-            .iter()
-            .filter_map(|change| match change {
-                AddressChange::Delete(spec) => Some((spec.index, spec.address)),
-                AddressChange::Add(_) => None,
-            })
-            .collect();
+        let deleted: BTreeSet<_> = plan.deletions().map(|(_, spec)| (spec.index, spec.address)).collect();
         let lost = |held: &&InterfaceAddress| {
             let key = (held.index, held.address);
             !now.contains(&key) && !deleted.contains(&key)
@@ -217,7 +250,7 @@ impl Addresses {
 #[derive(Default)]
 struct Plan {
     /// What stands for the pair once the plan is carried out.
-    ours: Vec<VirtualAddress>,
+    ours: BTreeSet<VirtualAddress>,
     changes: Vec<AddressChange>,
     /// The address that each change is about.
     subjects: Vec<VirtualAddress>,
@@ -225,6 +258,13 @@ struct Plan {
 }
 
 impl Plan {
+    fn deletions(&self) -> impl Iterator<Item = (&VirtualAddress, &AddressSpec)> {
+        self.subjects.iter().zip(&self.changes).filter_map(|(vip, change)| match change {
+            AddressChange::Delete(spec) => Some((vip, spec)),
+            AddressChange::Add(_) => None,
+        })
+    }
+
     fn withdraw(&mut self, vip: VirtualAddress, held: &InterfaceAddress) {
         self.changes.push(AddressChange::Delete(spec_of(held)));
         self.subjects.push(vip);
@@ -273,10 +313,14 @@ fn no_device(vip: &VirtualAddress) -> io::Error {
 }
 
 /// Raised already, or gone already: what was asked for is so.
-fn already_so(change: &AddressChange, error: &io::Error) -> bool {
+fn already_so(change: &AddressChange, error: io::Error) -> io::Result<()> {
     let wanted = match change {
         AddressChange::Add(_) => libc::EEXIST,
         AddressChange::Delete(_) => libc::EADDRNOTAVAIL,
     };
-    error.raw_os_error() == Some(wanted)
+    if error.raw_os_error() == Some(wanted) {
+        Ok(())
+    } else {
+        Err(error)
+    }
 }

@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test may panic
 
+use std::os::unix::fs::MetadataExt;
 use std::process::Command;
 use std::thread;
 
@@ -16,6 +17,9 @@ fn in_own_network(test: impl FnOnce() + Send + 'static) {
         ip("link add name d0 type veth peer name e0");
         ip("link set d0 up");
         ip("addr add 10.0.0.1/24 dev d0");
+        // The number of a namespace is used again, and a test that failed may have left something under it.
+        let _ = std::fs::remove_file(record());
+        let _ = std::fs::remove_dir(record());
         test();
     };
     thread::spawn(run).join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
@@ -137,4 +141,91 @@ fn one_that_cannot_be_raised_does_not_hold_the_others_back() {
         assert_eq!(held(), ["10.0.0.1/24 d0", "10.0.0.101/24 d0:2"]);
         settle(&[], &[]);
     });
+}
+
+/// The record of the test's network.
+fn record() -> std::path::PathBuf {
+    let namespace = std::fs::metadata("/proc/thread-self/ns/net").unwrap().ino();
+    format!("/run/piranha/addresses.{namespace}").into()
+}
+
+#[test]
+fn what_this_process_raised_it_withdraws_without_a_record() {
+    in_own_network(|| {
+        let mut addresses = Addresses::open().unwrap();
+        let raised = vips(&["10.0.0.50/24 d0", "10.0.0.51/24 d0:1"]);
+        assert!(addresses.settle(&raised, &[]).unwrap().is_empty());
+        std::fs::remove_file(record()).unwrap();
+        assert!(addresses.settle(&[], &raised).unwrap().is_empty());
+        assert_eq!(held(), ["10.0.0.1/24 d0"]);
+    });
+}
+
+#[test]
+fn a_record_that_cannot_be_read_is_told_and_left_alone() {
+    in_own_network(|| {
+        settle(&["10.0.0.50/24 d0"], &[]);
+        let found = std::fs::read(record()).unwrap();
+        let aside = record().with_extension("aside");
+        std::fs::rename(record(), &aside).unwrap();
+        std::fs::create_dir(record()).unwrap();
+
+        let mut addresses = Addresses::open().unwrap();
+        let error = addresses.settle(&vips(&["10.0.0.51/24 d0"]), &[]).unwrap_err().to_string();
+        assert!(error.contains(record().to_str().unwrap()), "{error}");
+        assert_eq!(
+            held(),
+            ["10.0.0.1/24 d0", "10.0.0.50/24 d0", "10.0.0.51/24 d0"],
+            "what can be done is done"
+        );
+        addresses.settle(&[], &[]).unwrap_err();
+        assert_eq!(held(), ["10.0.0.1/24 d0", "10.0.0.50/24 d0"]);
+
+        std::fs::remove_dir(record()).unwrap();
+        std::fs::rename(&aside, record()).unwrap();
+        assert_eq!(std::fs::read(record()).unwrap(), found);
+        assert!(addresses.settle(&[], &[]).unwrap().is_empty());
+        assert_eq!(held(), ["10.0.0.1/24 d0"]);
+        assert!(!record().exists());
+    });
+}
+
+#[test]
+fn what_could_not_be_withdrawn_stays_on_record() {
+    in_own_network(|| {
+        let mut addresses = Addresses::open().unwrap();
+        let (first, both) = (["10.0.0.50/24 d0"], ["10.0.0.50/24 d0", "10.0.0.51/24 d0"]);
+        assert!(addresses.settle(&vips(&both), &[]).unwrap().is_empty());
+        for (wanted, failures) in [(&first[..], 1), (&[], 2), (&["10.0.0.52/24 d0"], 3)] {
+            let refused = without_right_to_change(|| addresses.settle(&vips(wanted), &[])).unwrap();
+            assert_eq!(refused.len(), failures, "{wanted:?}");
+        }
+        assert_eq!(held(), ["10.0.0.1/24 d0", both[0], both[1]]);
+        settle(&[], &[]);
+        assert_eq!(held(), ["10.0.0.1/24 d0"]);
+        assert!(!record().exists());
+    });
+}
+
+/// Runs something while this thread may not change addresses.
+fn without_right_to_change<T>(action: impl FnOnce() -> T) -> T {
+    /// The words of capget(2) for a version that has two of each set.
+    const VERSION_3: u32 = 0x2008_0522;
+    let mut header = [VERSION_3, 0];
+    // Effective, permitted, inheritable; twice.
+    let mut sets = [0_u32; 6];
+    // SAFETY: the kernel writes the header's two words and six words of sets, and the arrays have so many.
+    let got = unsafe { libc::syscall(libc::SYS_capget, header.as_mut_ptr(), sets.as_mut_ptr()) };
+    assert_eq!(got, 0);
+    let found = sets[0];
+    let mut set_effective = |effective| {
+        sets[0] = effective;
+        // SAFETY: the kernel reads the same two arrays; it changes this thread only.
+        let set = unsafe { libc::syscall(libc::SYS_capset, header.as_mut_ptr(), sets.as_ptr()) };
+        assert_eq!(set, 0);
+    };
+    set_effective(0);
+    let result = action();
+    set_effective(found);
+    result
 }
