@@ -12,7 +12,7 @@ use nix::unistd::pipe2;
 use system::child::{self, Pid, Signal, Spawn, Stream};
 use system::clock;
 use system::poll::{Interest, Poller};
-use system::sibling::is_beside;
+use system::sibling::is_our_nanny;
 
 use crate::report::{Lines, Tokens};
 use crate::supervisor::{NannyId, Report, Start};
@@ -162,7 +162,7 @@ impl Nannies {
 
     /// It shall not outlive us. Our own nanny sees our end by the pipe, and starts faster for it.
     fn bind_to_us(&mut self, program: &mut Spawn) {
-        let ours = self.ours.entry(program.program.clone()).or_insert_with_key(|path| is_beside(path));
+        let ours = self.ours.entry(program.program.clone()).or_insert_with_key(|path| is_our_nanny(path));
         program.light = *ours;
         program.death_signal = (!*ours).then_some(Signal::SIGTERM);
     }

@@ -77,7 +77,7 @@ impl Wanted {
     pub fn mark_foreign_monitors(mut self) -> Self {
         for service in &mut self.virtuals {
             let monitor = service.servers.first().map(|server| server.command.program.as_os_str());
-            service.foreign_monitor = monitor.is_some_and(|path| !system::sibling::is_beside(path));
+            service.foreign_monitor = monitor.is_some_and(|path| !system::sibling::is_our_nanny(path));
         }
         self
     }

@@ -52,7 +52,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
     if values.flag("version") {
         return Err(Stop { text: version_block("pulse 1.56").into_bytes(), status: 0 });
     }
-    let program = |option, standard, names| {
+    let program = |option, standard, names: &[&str]| {
         let given = values.text(option).map(OsStr::to_owned);
         given.unwrap_or_else(|| system::sibling::or(standard, names))
     };
@@ -62,7 +62,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Request, S
         test: values.flag("test-start") || values.flag("norun"),
         verbose: values.flag("verbose"),
         force_active: values.flag("forceactive"),
-        lvs: program("lvsd", "/usr/sbin/lvsd", &["lvsd", "lvs"]),
+        lvs: program("lvsd", "/usr/sbin/lvsd", &system::sibling::LVS),
         fos: program("fos", "/usr/sbin/fos", &["fos"]),
     })
 }

@@ -7,7 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use system::child::{self, Pid, Signal, Spawn};
-use system::sibling::is_beside;
+use system::sibling::is_our_lvs;
 use system::startup::{LIFELINE, READY};
 
 /// How long lvs may take to end before it is killed.
@@ -86,7 +86,7 @@ impl Controller {
         lvs.environment.push((READY.into(), child::name_inherited(&says_ready)));
         lvs.inherited.extend([lifeline, says_ready]);
         // A program of somebody else's may never unblock it.
-        lvs.held = is_beside(&self.program.path).then_some(Signal::SIGHUP);
+        lvs.held = is_our_lvs(&self.program.path).then_some(Signal::SIGHUP);
         Ok(Running { pid: lvs.spawn()?.pid, ready: Some(ready) })
     }
 

@@ -108,7 +108,7 @@ fn serve(
     mut systemd: Systemd,
 ) -> std::io::Result<()> {
     let start =
-        Start { force_active: request.force_active, prepare: system::sibling::is_beside(&request.lvs) };
+        Start { force_active: request.force_active, prepare: system::sibling::is_our_lvs(&request.lvs) };
     let settings = settings::of(&config, &pair, start);
     // Before anybody can know that we run, and signal us.
     let signals = handle_signals()?;
