@@ -42,6 +42,8 @@ struct Ending {
     kill_at: Duration,
     /// Not read any more. A nanny without this pipe would take lvs for dead and edit the table itself.
     _status: File,
+    /// Nor this. A program without it would be killed by the first line that it logs, before it has edited the table.
+    _output: Option<(File, Tokens)>,
 }
 
 /// All nannies of this lvs.
@@ -116,7 +118,8 @@ impl Nannies {
         forget(id, poller);
         self.by_pid.remove(&nanny.pid);
         signal(nanny.pid, Signal::SIGTERM);
-        self.ending.insert(nanny.pid, Ending { kill_at: now + PATIENCE, _status: nanny.status });
+        let ending = Ending { kill_at: now + PATIENCE, _status: nanny.status, _output: nanny.output };
+        self.ending.insert(nanny.pid, ending);
     }
 
     /// The same, one after the other, and waits for each: together no longer than the patience with one.
@@ -232,3 +235,7 @@ fn signal(pid: Pid, signal: Signal) {
         log::debug!("cannot signal process {pid}: {error}");
     }
 }
+
+#[cfg(test)]
+#[path = "nannies_tests.rs"]
+mod tests;
