@@ -98,12 +98,16 @@ impl Virtual {
         };
         let wanted = kernel_service(service);
         let key = wanted.as_ref().ok().map(|service| service.key);
-        let (servers, left_out) = servers(config, service, key, forwarding, style);
+        let (servers, mut left_out) = servers(config, service, key, forwarding, style);
+        let sorry = sorry_server(service, forwarding).unwrap_or_else(|reason| {
+            left_out.push(left_out_of(service, &Text::from("sorry_server"), reason));
+            None
+        });
         Self {
             name: service.name.clone(),
             port: service.port,
             service: wanted,
-            sorry: sorry_server(service, forwarding),
+            sorry,
             foreign_monitor: false,
             servers,
             left_out,
@@ -131,12 +135,16 @@ fn persistence(service: &lvs_cf::Virtual) -> Option<Persistence> {
     Some(Persistence { timeout, netmask })
 }
 
-fn sorry_server(service: &lvs_cf::Virtual, forwarding: Forwarding) -> Option<Destination> {
+fn sorry_server(service: &lvs_cf::Virtual, forwarding: Forwarding) -> Result<Option<Destination>, String> {
     if service.sorry_server.is_unspecified() {
-        return None;
+        return Ok(None);
     }
-    let key = DestinationKey { address: service.sorry_server, port: port(service.port).ok()? };
-    Some(Destination { key, forwarding, weight: 1 })
+    let key = DestinationKey { address: service.sorry_server, port: port(service.port)? };
+    Ok(Some(Destination { key, forwarding, weight: 1 }))
+}
+
+fn left_out_of(service: &lvs_cf::Virtual, server: &Text, reason: String) -> Message {
+    Message::ServerLeftOut { service: service.name.clone(), server: server.clone(), reason }
 }
 
 /// The active servers, and what keeps others out: a port that is none, or one that is there already, which the
@@ -167,11 +175,7 @@ fn servers(
                 check_limit: check_limit(service.timeout),
                 overheard: !service.sorry_server.is_unspecified(),
             }),
-            Err(reason) => left_out.push(Message::ServerLeftOut {
-                service: service.name.clone(),
-                server: server.name.clone(),
-                reason,
-            }),
+            Err(reason) => left_out.push(left_out_of(service, &server.name, reason)),
         }
     }
     (servers, left_out)
@@ -199,4 +203,42 @@ fn check_limit(timeout: i32) -> Duration {
 
 fn port(written: i32) -> Result<u16, String> {
     u16::try_from(written).map_err(|_| format!("port {written} is not between 0 and 65535"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Looks nothing up.
+    struct Nobody;
+
+    impl lvs_cf::Resolver for Nobody {
+        fn host(&self, _: &[u8]) -> Option<Ipv4Addr> {
+            None
+        }
+
+        fn tcp_port(&self, _: &[u8]) -> Option<u16> {
+            None
+        }
+    }
+
+    /// A firewall mark needs no port; the sorry server's would be the service's.
+    #[test]
+    fn a_mark_with_a_port_that_is_none_loses_its_sorry_server_alone() {
+        for (port, left_out) in [(80, None), (70000, Some("70000")), (-1, Some("-1"))] {
+            let text = format!(
+                "virtual web {{\n active = 1\n fwmark = 7\n server r1 {{\n address = 10.0.1.1\n active = 1\n }}
+                 port = {port}\n sorry_server = 10.0.1.9\n }}\n"
+            );
+            let config = lvs_cf::parse(text.as_bytes(), &Nobody).unwrap();
+            let service = Wanted::of(&config, Style::default()).virtuals.remove(0);
+            assert_eq!((service.service.is_ok(), service.servers.len()), (true, 1), "{port}");
+            assert_eq!(service.sorry.is_none(), left_out.is_some(), "{port}");
+            let said: Vec<_> = service.left_out.iter().map(ToString::to_string).collect();
+            let expected = left_out.map(|port| {
+                format!("real server web/sorry_server left out: port {port} is not between 0 and 65535")
+            });
+            assert_eq!(said, Vec::from_iter(expected));
+        }
+    }
 }

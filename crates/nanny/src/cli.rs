@@ -110,8 +110,9 @@ pub struct Config {
     pub server_text: String,
     /// The virtual service's address as it was given.
     pub virtual_text: String,
-    /// The virtual service's port.
-    pub virtual_port: u16,
+    /// The virtual service's port as it was given; one that is none only where neither the service nor the check is
+    /// named by it.
+    pub virtual_port: i32,
     /// The virtual service's firewall mark, or 0.
     pub mark: u32,
     /// How packets reach the real server.
@@ -147,7 +148,15 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Config, St
 fn config(values: &Values, address: Ipv4Addr, server_text: String) -> Result<Config, Stop> {
     let failover = values.flag("fos");
     let interval = positive(values, "interval", 10)?;
-    let virtual_port = port(values, "port", 80)?;
+    let virtual_port = values.integer("port").unwrap_or(80);
+    let mark = values.word("fwmark").unwrap_or(0);
+    if !failover && mark == 0 {
+        port("port", virtual_port)?;
+    }
+    let checked_port = match values.integer("rport") {
+        Some(number) => port("rport", number)?,
+        None => port("port", virtual_port)?,
+    };
     let reentry = match natural(values, "reentrytime") {
         0 if failover => interval,
         0 => REENTRY,
@@ -163,12 +172,12 @@ fn config(values: &Values, address: Ipv4Addr, server_text: String) -> Result<Con
         weight: values.integer("weight").map_or(1, |weight| weight.try_into().unwrap_or(1)),
         scale: values.integer("scale").map_or(10, |scale| scale.try_into().unwrap_or(0)),
         quiesce: values.flag("quiesce_server"),
-        server: Endpoint { address, port: port(values, "rport", virtual_port)? },
+        server: Endpoint { address, port: checked_port },
         server_text,
         // What C printed for an absent string.
         virtual_text: text(values, "virtaddress").unwrap_or_else(|| "(null)".to_owned()),
         virtual_port,
-        mark: values.word("fwmark").unwrap_or(0),
+        mark,
         forwarding: forwarding(values.bytes("method").unwrap_or_default()),
         ipvsadm: values.text("ipvsadm").unwrap_or(IPVSADM.as_ref()).to_owned(),
         load_command: owned(values, "loadcmd").filter(|command| command != b"none"),
@@ -198,11 +207,8 @@ fn positive(values: &Values, name: &str, default: u32) -> Result<u32, Stop> {
     }
 }
 
-fn port(values: &Values, name: &str, default: u16) -> Result<u16, Stop> {
-    match values.integer(name) {
-        None => Ok(default),
-        Some(number) => number.try_into().map_err(|_| Stop::error(format!("nanny: bad {name} -- {number}"))),
-    }
+fn port(name: &str, number: i32) -> Result<u16, Stop> {
+    number.try_into().map_err(|_| Stop::error(format!("nanny: bad {name} -- {number}")))
 }
 
 fn detachment(values: &Values) -> Detachment {
@@ -224,7 +230,7 @@ fn forwarding(method: &[u8]) -> Forwarding {
     }
 }
 
-fn service(values: &Values, virtual_port: u16) -> Service {
+fn service(values: &Values, virtual_port: i32) -> Service {
     let program = owned(values, "send_program");
     let send = owned(values, "send_string");
     let expect = owned(values, "expect_string");

@@ -21,6 +21,10 @@ fn refused_lines() {
         ("-h 10.0.0.2 --lvs -t 0", "nanny: bad interval -- 0\n"),
         ("-h 10.0.0.2 --lvs -t -5", "nanny: bad interval -- -5\n"),
         ("-h 10.0.0.2 --lvs -r 65536", "nanny: bad rport -- 65536\n"),
+        ("-h 10.0.0.2 --lvs -p 65536", "nanny: bad port -- 65536\n"),
+        ("-h 10.0.0.2 --lvs -p 65536 -r 80", "nanny: bad port -- 65536\n"),
+        ("-h 10.0.0.2 --lvs -p -1 -f 7", "nanny: bad port -- -1\n"),
+        ("-h 10.0.0.2 --fos -p -1", "nanny: bad port -- -1\n"),
         ("-R x", "nanny: bad argument -R: unknown option\n"),
     ];
     for (line, text) in cases {
@@ -64,6 +68,9 @@ fn both_spellings_are_taken() {
 fn values() {
     assert_eq!(good("-p 5000").server.port, 5000);
     assert_eq!(good("-p 5000 -r 80").server.port, 80);
+    // As in the original, where neither the check nor the service is named by this port.
+    assert_eq!(good("-p -1 -r 80 -f 7").virtual_port, -1);
+    assert_eq!(good("-p 65536 -r 80 --fos").virtual_port, 65536);
     assert_eq!(good("-a 0").reentry, 180);
     assert_eq!(good("-a 0 --fos -t 7").reentry, 7);
     assert!(good("--fos --lvs").failover);

@@ -194,7 +194,8 @@ fn service_key(config: &Config) -> Result<ServiceKey, String> {
     }
     let address = config.virtual_text.parse().map_err(|_| format!("bad address {}", config.virtual_text))?;
     let protocol = if config.service.udp { Protocol::Udp } else { Protocol::Tcp };
-    Ok(ServiceKey::Address { protocol, address, port: config.virtual_port })
+    let port = config.virtual_port.try_into().map_err(|_| format!("bad port {}", config.virtual_port))?;
+    Ok(ServiceKey::Address { protocol, address, port })
 }
 
 #[cfg(test)]
