@@ -221,7 +221,8 @@ impl Runtime {
                 let ipvsadm = self.change_backend(supervisor, &config);
                 self.paused_until = None;
                 supervisor.reload(Wanted::of(&config, self.lvs.style).mark_foreign_monitors(), actions);
-                self.lvs.config = Config { ipvsadm, ..config };
+                let heard = std::mem::take(&mut self.lvs.config);
+                self.lvs.config = Config { ipvsadm, ..orphan::with_heartbeats_of(heard, config) };
             }
             Err(LoadError::Open { .. }) => tell(&Message::OpenFailed { path }),
             Err(error) => {
