@@ -7,6 +7,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use nix::unistd::Pid;
 
 use crate::config::Config;
 use crate::host::Host;
@@ -74,6 +75,11 @@ impl Director {
     pub fn pulse(&mut self) -> &mut Process {
         let name = self.host.name();
         self.pulse.as_mut().unwrap_or_else(|| panic!("no pulse was started on {name}"))
+    }
+
+    /// Whether this is the process of the pulse that was started last.
+    pub fn has_pulse(&self, pid: Pid) -> bool {
+        self.pulse.as_ref().is_some_and(|pulse| pulse.pid() == pid)
     }
 
     /// Whether pulse runs.

@@ -217,9 +217,12 @@ impl Chaos {
 
     fn signal(&mut self, side: Side, program: &str, which: usize, signal: Signal) {
         // It may have ended meanwhile.
-        let told = self.process(side, program, which).is_some_and(|pid| kill(pid, signal).is_ok());
+        let Some(pid) = self.process(side, program, which).filter(|&pid| kill(pid, signal).is_ok()) else {
+            return;
+        };
         let to_end = [Signal::SIGTERM, Signal::SIGKILL].contains(&signal);
-        self.told_to_end[side as usize] |= told && to_end && program == "pulse";
+        // A child that pulse has just forked is called pulse, too.
+        self.told_to_end[side as usize] |= to_end && self.director(side).has_pulse(pid);
     }
 
     fn freeze(&mut self, side: Side, program: &'static str, which: usize) -> Option<Undo> {
