@@ -1,9 +1,8 @@
 //! Warnings about the keys outside the blocks.
 
-use super::{advise, device, mask, warn, warn_file, Notes};
+use super::{advise, command, device, mask, warn, warn_file, Notes};
 use crate::analysis::Origin;
 use crate::model::Config;
-use crate::text::Text;
 use crate::words::{Forwarding, ServiceKind};
 
 pub(super) fn check(config: &Config, root: &Origin, notes: &mut Notes) {
@@ -12,8 +11,11 @@ pub(super) fn check(config: &Config, root: &Origin, notes: &mut Notes) {
     nodes(config, root, notes);
     private_links(config, root, notes);
     nat(config, root, notes);
-    command("active_cmd", config.active_cmd.as_ref(), root, notes);
-    command("inactive_cmd", config.inactive_cmd.as_ref(), root, notes);
+    for (name, text) in [("active_cmd", &config.active_cmd), ("inactive_cmd", &config.inactive_cmd)] {
+        if let Some(text) = text {
+            command(name, text.as_bytes(), root, notes);
+        }
+    }
 }
 
 fn services(config: &Config, root: &Origin, notes: &mut Notes) {
@@ -89,13 +91,5 @@ fn nat(config: &Config, root: &Origin, notes: &mut Notes) {
     }
     if let Some(name) = &config.nat_router_device {
         device("nat_router", name.as_bytes(), root, notes);
-    }
-}
-
-/// Commands are run without a shell and without a search path.
-fn command(name: &str, command: Option<&Text>, root: &Origin, notes: &mut Notes) {
-    if command.is_some_and(|command| !command.as_bytes().starts_with(b"/")) {
-        let message = format!("`{name}` does not begin with a path; no shell and no search path are used");
-        warn(notes, "command-without-path", root.place(name), message);
     }
 }

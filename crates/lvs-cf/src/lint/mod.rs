@@ -172,6 +172,25 @@ fn mask(name: &str, mask: Ipv4Addr, origin: &Origin, notes: &mut Notes) {
     }
 }
 
+/// A command that is not given by its whole path. Only nanny, for a `send_program`, looks for programs in `PATH`.
+fn command(name: &str, command: &[u8], origin: &Origin, notes: &mut Notes) {
+    if command.starts_with(b"/") {
+        return;
+    }
+    let words = command.split(|byte| *byte == b' ');
+    let searched = name == "send_program"
+        && words.filter(|word| !word.is_empty()).take(1).all(|program| !program.contains(&b'/'));
+    let message = match searched {
+        true => format!(
+            "`{name}` does not begin with a path: it is searched for in the PATH of pulse; no shell is used"
+        ),
+        false => {
+            format!("`{name}` does not begin with a path from `/`; no shell and no search path are used")
+        }
+    };
+    warn(notes, "command-without-path", origin.place(name), message);
+}
+
 /// An address configured on a device without an alias label.
 fn device(name: &str, device: &[u8], origin: &Origin, notes: &mut Notes) {
     let shown = String::from_utf8_lossy(device);

@@ -1,6 +1,6 @@
 //! Warnings about `virtual` and `failover` blocks.
 
-use super::{advise, device, mask, names, services, warn, Notes};
+use super::{advise, command, device, mask, names, services, warn, Notes};
 use crate::analysis::Origin;
 use crate::model::{Config, Virtual};
 use crate::text::Text;
@@ -169,10 +169,8 @@ fn strings(service: &Virtual, origin: &Origin, notes: &mut Notes) {
         }
     }
     for (name, text) in run {
-        if text.as_ref().is_some_and(|text| !text.unquoted().starts_with(b"/")) {
-            let message =
-                format!("`{name}` does not begin with a path; no shell and no search path are used");
-            warn(notes, "command-without-path", origin.place(name), message);
+        if let Some(text) = text {
+            command(name, text.unquoted(), origin, notes);
         }
     }
 }

@@ -97,6 +97,7 @@ const ROWS: &[(&str, &str, &[&str])] = &[
     ("expect = \"HTTP\"", "expect = 'HTTP'", &["13 single-quotes"]),
     ("expect = \"HTTP\"", "use_regex = 1\n send_program = /x\n expect = y", &["12 send-ignored", "13 regex-ignored"]),
     ("expect = \"HTTP\"", "stop_cmd = halt", &["13 command-without-path"]),
+    (" send = \"GET / HTTP/1.0\\r\\n\\r\\n\"", " send_program = probe", &["12 command-without-path"]),
     // Real servers.
     ("  active = 1\n }\n}", "  active = 0\n }\n}", &["7 single-server"]),
     ("10.0.1.2", "10.0.1.1", &["19 duplicate-server"]),
@@ -119,6 +120,25 @@ fn each_warning_points_at_its_cause() {
         let at = CLEAN.rfind(old).unwrap();
         let source = CLEAN[..at].to_owned() + new + &CLEAN[at + old.len()..];
         assert_eq!(warnings(&source), *want, "{new}");
+    }
+}
+
+/// Of all programs only a check is searched for, and that only without any slash.
+#[test]
+fn where_a_command_without_path_is_looked_for() {
+    let searched = "it is searched for in the PATH of pulse";
+    let taken = "no shell and no search path";
+    let rows = [
+        ("send_program = \"probe /x\"", searched),
+        ("send_program = \"bin/probe\"", taken),
+        ("start_cmd = \"probe\"", taken),
+        ("stop_cmd = \"probe\"", taken),
+    ];
+    for (line, what) in rows {
+        let source = CLEAN.replace("send = \"GET / HTTP/1.0\\r\\n\\r\\n\"", line);
+        let found = analyse(source.as_bytes(), &CaseResolver).diagnostics;
+        let texts: Vec<_> = found.iter().map(|found| found.message.as_str()).collect();
+        assert!(matches!(texts[..], [text] if text.contains(what)), "{line}: {texts:?}");
     }
 }
 
