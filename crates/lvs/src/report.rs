@@ -4,7 +4,7 @@
 //!  up WEIGHT      the server answers; it gets this weight
 //!  weight WEIGHT  it still answers; it gets this weight now
 //!  down           it does not answer
-//!  quiesce        it does not answer; it stays in the table with weight 0
+//!  quiesce        it does not answer; it stays in the table, if it is there, with weight 0
 //! ```
 
 use crate::supervisor::Report;

@@ -13,7 +13,8 @@ use crate::cli::{Config, IPVSADM};
 /// Environment variable with the number of the descriptor on which lvs takes verdicts.
 ///
 /// Each verdict is a line: `up WEIGHT` (available), `weight WEIGHT` (still available, with another weight),
-/// `quiesce` (weight 0, keep the entry), `down` (remove the entry; also for a server whose first check fails).
+/// `quiesce` (weight 0, keep the entry if there is one), `down` (remove it). One of the last two is said of a server
+/// whose first check fails, too.
 const STATUS: &str = "PIRANHA_STATUS_FD";
 /// Set by lvs when the server is in service already, under an earlier nanny.
 const IN_SERVICE: &str = "PIRANHA_RESUME";
@@ -92,14 +93,16 @@ impl Reporter {
         }
     }
 
-    /// Tells the parent, if there is one, that the first check has failed. The table needs no change for that.
+    /// Tells the parent, if there is one, that the first check has failed. A nanny that edits the table itself has
+    /// entered nothing yet; the parent may hold an entry from an earlier nanny, and connections with it.
     ///
     /// # Errors
     /// [`Refused::ParentGone`].
-    pub fn never_up(&mut self) -> Result<(), Refused> {
+    pub fn never_up(&mut self, quiesce: bool) -> Result<(), Refused> {
+        let change = if quiesce { Change::Quiesce } else { Change::Remove };
         match self {
             Self::Parent(pipe) => {
-                pipe.write_all(status_line(Change::Remove).as_bytes()).map_err(|_| Refused::ParentGone)
+                pipe.write_all(status_line(change).as_bytes()).map_err(|_| Refused::ParentGone)
             }
             Self::Nobody | Self::Program(_) | Self::Kernel(_) => Ok(()),
         }

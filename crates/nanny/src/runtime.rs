@@ -176,7 +176,7 @@ impl Runtime {
         if std::mem::replace(&mut self.judged, true) || verdict == Verdict::Up {
             return Ok(());
         }
-        self.reporter.never_up().map_err(|_| End::ParentGone)
+        self.reporter.never_up(self.config.quiesce).map_err(|_| End::ParentGone)
     }
 
     fn log(&mut self, message: &Message) {

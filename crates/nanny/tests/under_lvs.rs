@@ -118,6 +118,14 @@ fn a_server_that_is_down_and_forced() {
     assert_eq!(monitor.verdict(), "down\n");
 }
 
+/// Its entry may be there, from an earlier nanny, and connections with it.
+#[test]
+fn a_first_bad_verdict_quiesces_too() {
+    let server = Server::start(Script::Closed);
+    let mut monitor = Monitor::start(&server, &["-t", "1", "-q"]);
+    assert_eq!(monitor.verdict(), "quiesce\n");
+}
+
 /// The administrator's signals wait for the end of a check, and no longer.
 #[test]
 fn signals_during_a_check_count_after_it() {
@@ -185,6 +193,14 @@ fn programs_get_neither_the_variable_nor_the_pipe() {
     let pipe = format!("pipe:[{}]", monitor.verdicts.get_ref().metadata().unwrap().ino());
     assert!(noted.contains("PATH=") && noted.contains("/dev/null"), "{noted}");
     assert!(!noted.contains("PIRANHA_") && !noted.contains(&pipe), "{noted}");
+}
+
+/// There is always something to read from such a program, and its time is over all the same.
+#[test]
+fn a_program_that_never_stops_writing_is_down() {
+    let server = Server::start(Script::Closed);
+    let mut monitor = Monitor::start(&server, &["-t", "1", "-e", "yes", "-x", "OK"]);
+    assert_eq!(monitor.verdict_soon().as_deref(), Some("down\n"));
 }
 
 /// Starts several nannies, so that what they share is counted as shared, and measures each when idle.
