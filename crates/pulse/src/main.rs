@@ -37,6 +37,7 @@ use system::errno;
 use system::logging::{Logging, Sink};
 use system::options::Stop;
 use system::pair::{self, Pair};
+use system::rereading::Rereading;
 use system::startup::{enter_background, handle_signals};
 use system::vip::{self, Addresses};
 
@@ -121,7 +122,8 @@ fn serve(
     // Before the command that started us may end: systemd must know by then who goes on.
     systemd.ready(clock::now());
     let path = request.configfile.clone();
-    let pulse = Pulse { path, pair, start, settings, sockets, effects, signals, watch, systemd };
+    let file = Rereading::new(move || system::config::load(&path));
+    let pulse = Pulse { file, pair, start, settings, sockets, effects, signals, watch, systemd };
     if let Some(readiness) = readiness {
         readiness.ready();
     }

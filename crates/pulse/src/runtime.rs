@@ -1,15 +1,16 @@
 //! pulse's loop: the only interpreter of what the election decides.
 
 use std::io;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use heartbeat::{ChildEnd, Election, Input, Level, Message, Output, Settings};
 use lvs_cf::Config;
 use system::child::{self, Exit};
 use system::clock;
+use system::config::LoadError;
 use system::pair::Pair;
 use system::poll::{Interest, Poller, Ready};
+use system::rereading::Rereading;
 use system::signals::Signals;
 
 use crate::effects::{Answers, Effects};
@@ -26,25 +27,27 @@ const HEARTBEATS: usize = 0;
 const EFFECTS: usize = 1;
 const SIGNALS: usize = 2;
 const NEWS: usize = 3;
+const REREADING: usize = 4;
 
 /// What a turn has to look at beside the heartbeats: nothing in most of them, and so it costs no system call.
 struct Woken {
     effects: bool,
     signals: bool,
     news: bool,
+    rereading: bool,
 }
 
 impl Woken {
     fn by(ready: &[Ready]) -> Woken {
         let is = |token| ready.iter().any(|ready| ready.token == token);
-        Woken { effects: is(EFFECTS), signals: is(SIGNALS), news: is(NEWS) }
+        Woken { effects: is(EFFECTS), signals: is(SIGNALS), news: is(NEWS), rereading: is(REREADING) }
     }
 }
 
 /// Everything that the loop works with.
 pub struct Pulse {
     /// The file that HUP reads again.
-    pub path: PathBuf,
+    pub file: Rereading<Result<Config, LoadError>>,
     /// This node's place, fixed for the life of the process.
     pub pair: Pair,
     /// What the command line adds to the settings.
@@ -103,6 +106,9 @@ impl Pulse {
         if let Some(descriptor) = self.watch.descriptor() {
             poller.register(NEWS, descriptor, Interest::Read);
         }
+        if let Some(descriptor) = self.file.descriptor() {
+            poller.register(REREADING, descriptor, Interest::Read);
+        }
         for descriptor in self.effects.descriptors() {
             poller.register(EFFECTS, descriptor, Interest::Read);
         }
@@ -124,6 +130,7 @@ impl Pulse {
                 self.on_signal(signal, election, out);
             }
         }
+        self.reread(woken.rereading, election, out);
         let mut leave = self.carry_out(election, out);
         let now = clock::now();
         let patience = if drained { Duration::ZERO } else { FLOOD_PATIENCE };
@@ -153,7 +160,10 @@ impl Pulse {
     fn on_signal(&mut self, signal: i32, election: &mut Election, out: &mut Vec<Output>) {
         match signal {
             libc::SIGCHLD => self.reap(election, out),
-            libc::SIGHUP => self.reload(election, out),
+            libc::SIGHUP => {
+                self.systemd.reloading(clock::now());
+                self.file.ask();
+            }
             _ => {
                 self.systemd.stopping();
                 election.handle(clock::now(), Input::Terminate { signal }, out);
@@ -203,10 +213,16 @@ impl Pulse {
         }
     }
 
-    /// HUP: a file that cannot be used is refused, and everything stays as it is.
-    fn reload(&mut self, election: &mut Election, out: &mut Vec<Output>) {
-        self.systemd.reloading(clock::now());
-        let config = match system::config::load(&self.path) {
+    /// Reads the file as often as HUP has asked for it. Nothing waits for that.
+    fn reread(&mut self, mut readable: bool, election: &mut Election, out: &mut Vec<Output>) {
+        while let Some(read) = self.file.proceed(std::mem::take(&mut readable)) {
+            self.reload(read, election, out);
+        }
+    }
+
+    /// The file has been read after HUP: one that cannot be used is refused, and everything stays as it is.
+    fn reload(&mut self, read: Result<Config, LoadError>, election: &mut Election, out: &mut Vec<Output>) {
+        let config = match read {
             Ok(config) if settings::mode(&config) == self.settings.mode => Some(config),
             Ok(_) => {
                 log::info!("service has changed: it is taken over at the next start");
@@ -225,7 +241,9 @@ impl Pulse {
             election.handle(clock::now(), Input::LinksUp, out);
         }
         self.check_links(election, out);
-        self.systemd.reloaded();
+        if !self.file.is_busy() {
+            self.systemd.reloaded();
+        }
     }
 
     fn adopt(&mut self, config: &Config, election: &mut Election) {

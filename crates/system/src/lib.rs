@@ -19,6 +19,7 @@ pub mod pair;
 pub mod poll;
 pub mod record;
 pub mod regex;
+pub mod rereading;
 pub mod resolver;
 pub mod route;
 pub mod semaphore;

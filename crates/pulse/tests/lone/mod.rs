@@ -1,0 +1,128 @@
+//! One pulse on the loopback of a network of its own, and the address of its partner, where the test listens.
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail as tests do")]
+
+use std::net::UdpSocket;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sched::{unshare, CloneFlags};
+use nix::sys::signal::{kill, Signal};
+use nix::unistd::Pid;
+
+/// Longer than anything here takes, short enough for somebody who waits.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// In the place of lvs: notes HUP, ends at TERM.
+const LVS: &str = r#"
+trap 'exit 0' TERM
+trap 'echo HUP >>"$0.log"' HUP
+while :; do sleep 0.05; done
+"#;
+
+pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "waited in vain: {what}");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The files of a test, its pulse, and its partner.
+pub struct Lone {
+    directory: PathBuf,
+    partner: UdpSocket,
+    pulse: Option<Child>,
+}
+
+impl Lone {
+    /// Nothing runs yet; the calling thread is in the network.
+    pub fn new(test: &str) -> Self {
+        let directory = std::env::temp_dir().join(format!("pulse-{test}-{}", std::process::id()));
+        std::fs::create_dir(&directory).unwrap();
+        unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace needs root");
+        assert!(Command::new("ip").args(["link", "set", "lo", "up"]).status().unwrap().success());
+        let partner = UdpSocket::bind("127.0.0.2:539").unwrap();
+        partner.set_read_timeout(Some(PATIENCE)).unwrap();
+        let lone = Self { directory, partner, pulse: None };
+        lone.script("lvs", LVS);
+        lone
+    }
+
+    /// Another process writes it: a file that this one had open, a child of another test might still have open, and
+    /// then it cannot be executed.
+    pub fn script(&self, name: &str, text: &str) {
+        let write = r#"printf '#!/bin/sh\n%s\n' "$1" >"$2" && chmod 755 "$2""#;
+        let path = self.path(name);
+        assert!(Command::new("sh").args(["-c", write, "sh", text, &path]).status().unwrap().success());
+    }
+
+    pub fn path(&self, name: &str) -> String {
+        self.directory.join(name).to_str().unwrap().to_owned()
+    }
+
+    pub fn text(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_default()
+    }
+
+    /// A configuration with this virtual address, and these lines.
+    pub fn config(&self, vip: &str, lines: &str) -> String {
+        format!(
+            "primary = 127.0.0.1\nbackup = 127.0.0.2\nbackup_active = 1\nkeepalive = 1\ndeadtime = 2\n{lines}\n\
+             virtual web {{\n active = 1\n address = {vip} lo:1\n port = 80\n}}\n"
+        )
+    }
+
+    pub fn configure(&self, vip: &str, lines: &str) {
+        std::fs::write(self.path("lvs.cf"), self.config(vip, lines)).unwrap();
+    }
+
+    pub fn start(&mut self, arguments: &[&str]) {
+        let log = std::fs::File::create(self.path("log")).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_pulse"));
+        command.args(["-n", "-c", &self.path("lvs.cf"), "--lvsd", &self.path("lvs")]).args(arguments);
+        self.pulse = Some(command.stdin(Stdio::null()).stdout(log).spawn().unwrap());
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pulse.as_ref().unwrap().id() as i32), signal).unwrap();
+    }
+
+    /// Waits for pulse's end.
+    pub fn ended(&mut self) -> ExitStatus {
+        let pulse = self.pulse.as_mut().unwrap();
+        let mut status = None;
+        wait_until("the end of pulse", || {
+            status = pulse.try_wait().unwrap();
+            status.is_some()
+        });
+        status.unwrap()
+    }
+
+    /// Heartbeats that come within the next seconds.
+    pub fn heartbeats(&self, seconds: u64) -> usize {
+        let end = Instant::now() + Duration::from_secs(seconds);
+        self.partner.set_nonblocking(true).unwrap();
+        let mut count = 0;
+        while Instant::now() < end {
+            count += usize::from(self.partner.recv(&mut [0; 16]).is_ok());
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        count
+    }
+
+    pub fn holds(&self, address: &str) -> bool {
+        let output = Command::new("ip").args(["-o", "-4", "addr", "show", "dev", "lo"]).output().unwrap();
+        String::from_utf8(output.stdout).unwrap().contains(&format!(" {address}/"))
+    }
+}
+
+impl Drop for Lone {
+    fn drop(&mut self) {
+        if let Some(pulse) = &mut self.pulse {
+            let _ = pulse.kill();
+            let _ = pulse.wait();
+        }
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
