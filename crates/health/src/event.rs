@@ -9,6 +9,8 @@ pub enum Verdict {
     Up,
     /// It did not.
     Down,
+    /// Nothing is known of the service: this host had no process, descriptor or memory left for a check.
+    Unknown,
 }
 
 /// A verdict that the administrator imposes.

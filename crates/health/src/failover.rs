@@ -53,6 +53,7 @@ impl Failover {
                 match verdict {
                     Verdict::Up => self.success(),
                     Verdict::Down => self.failure(),
+                    Verdict::Unknown => Vec::new(),
                 }
             }
             (Input::Stop(signal), _) => vec![Output::Log(Message::Terminating(signal)), Output::Exit(0)],
@@ -91,7 +92,7 @@ impl Failover {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Verdict::{Down, Up};
+    use Verdict::{Down, Unknown, Up};
 
     /// The messages and the exit status that a series of checks leads to.
     fn run(verdicts: &[Verdict]) -> (Vec<String>, Option<u8>) {
@@ -122,6 +123,9 @@ mod tests {
             (&[Up, Up, Down], &[available, lost], Some(0)),
             (&[Down, Down], &[none, timeout], Some(1)),
             (&[Down, Up, Up], &[none, available], None),
+            (&[Unknown, Up, Unknown, Up], &[available], None),
+            (&[Up, Unknown, Down], &[available, lost], Some(0)),
+            (&[Unknown, Down, Unknown, Up], &[none, available], None),
             (&[Down, Up, Down], &[none, available, timeout], Some(1)),
         ];
         for (verdicts, log, exit) in cases {

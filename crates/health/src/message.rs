@@ -55,6 +55,8 @@ pub enum Message {
     AssumingWeb,
     /// Both a program and a send string are configured; this is the program.
     IgnoringSend(String),
+    /// This host has not what a check, or the load command, takes; what it has not.
+    CannotCheck(Endpoint, String),
     /// The connection was not made in time.
     ConnectTimeout(Endpoint),
     /// The reply did not come in time.
@@ -203,6 +205,7 @@ impl fmt::Display for Message {
             Self::IgnoringSend(program) => {
                 write!(f, "External program use requested: ({program}), IGNORING send string option ((null))")
             }
+            Self::CannotCheck(server, reason) => write!(f, "cannot check {server} now: {reason}"),
             Self::ConnectTimeout(server) => write!(f, "CONNECT to {server} timed out"),
             Self::ReadTimeout(server) => write!(f, "READ to {server} timed out"),
             Self::ReadError(number, text) => write!(f, "READ returned error {number}:{text}"),

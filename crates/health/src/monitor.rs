@@ -115,6 +115,7 @@ impl Monitor {
     }
 
     fn checked(&mut self, now: Duration, verdict: Verdict) -> Vec<Output> {
+        self.phase = Phase::Pause(now + self.interval());
         let available = verdict == Verdict::Up;
         self.count += u64::from(available);
         // What was before anything follows from the verdict, as in the original.
@@ -123,8 +124,9 @@ impl Monitor {
         outputs.extend(match verdict {
             Verdict::Up => self.success(),
             Verdict::Down => self.failure(),
+            // A shortage takes no server out, let alone all of them at once.
+            Verdict::Unknown => return Vec::new(),
         });
-        self.phase = Phase::Pause(now + self.interval());
         self.adjust(&mut outputs);
         outputs
     }
@@ -195,7 +197,12 @@ impl Monitor {
         let text = match result {
             ProgramResult::Output(text) => text,
             failure => {
-                return failure.message().into_iter().chain([Message::LoadFailed]).map(Output::Log).collect()
+                return failure
+                    .message(self.settings.server)
+                    .into_iter()
+                    .chain([Message::LoadFailed])
+                    .map(Output::Log)
+                    .collect()
             }
         };
         let text = String::from_utf8_lossy(&text);

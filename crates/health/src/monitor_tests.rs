@@ -1,5 +1,5 @@
 use super::*;
-use Verdict::{Down, Up};
+use Verdict::{Down, Unknown, Up};
 
 const SERVER: Endpoint = Endpoint { address: std::net::Ipv4Addr::LOCALHOST, port: 5001 };
 
@@ -122,6 +122,19 @@ fn changes_over_time() {
         rig.run(*end, up_except(down.clone()));
         assert_eq!(rig.changes(), *expected, "{name}");
     }
+}
+
+/// Nothing is known of the server: it stays as it is, and its successes are still in a row.
+#[test]
+fn a_check_that_cannot_be_made_changes_nothing() {
+    let mut rig = Rig::new(settings());
+    rig.run(9, |second| if second == 0 { Up } else { Unknown });
+    assert_eq!(rig.changes(), ["0 Add(1)"]);
+
+    let mut rig = Rig::new(settings());
+    let verdicts = [Unknown, Down, Up, Unknown, Up, Unknown, Up];
+    rig.run(6, |second| verdicts[second as usize]);
+    assert_eq!(rig.changes(), ["6 Add(1)"]);
 }
 
 #[test]

@@ -7,6 +7,8 @@ use crate::{Endpoint, Message, Verdict};
 pub enum ProgramResult {
     /// It exited with 0 and wrote this.
     Output(Vec<u8>),
+    /// It could not be started for want of processes, descriptors or memory; the reason.
+    NotStarted(String),
     /// It could not be started, exited with another status or was killed.
     Failed,
     /// It took too long and was killed.
@@ -14,10 +16,11 @@ pub enum ProgramResult {
 }
 
 impl ProgramResult {
-    /// What to log if there is no output.
-    pub fn message(&self) -> Option<Message> {
+    /// What to log if there is no output. The program ran, or should have, for `server`.
+    pub fn message(&self, server: Endpoint) -> Option<Message> {
         match self {
             Self::Output(_) => None,
+            Self::NotStarted(reason) => Some(Message::CannotCheck(server, reason.clone())),
             Self::Failed => Some(Message::ExitedAbnormally),
             Self::TimedOut => Some(Message::ProgramTimeout),
         }
@@ -35,6 +38,9 @@ pub fn program_verdict(
     server: Endpoint,
 ) -> (Verdict, Vec<Message>) {
     let problem = match (result, expect) {
+        (ProgramResult::NotStarted(_), _) => {
+            return (Verdict::Unknown, result.message(server).into_iter().collect());
+        }
         (ProgramResult::Output(output), Some(expect)) if is_expected(output, expect) => {
             return (Verdict::Up, Vec::new());
         }
@@ -43,7 +49,7 @@ pub fn program_verdict(
         (_, Some(_)) => Message::ProgramSilent(server),
         (_, None) => Message::ProgramBothMissing,
     };
-    (Verdict::Down, result.message().into_iter().chain([problem]).collect())
+    (Verdict::Down, result.message(server).into_iter().chain([problem]).collect())
 }
 
 fn is_expected(output: &[u8], expect: &[u8]) -> bool {
@@ -73,6 +79,12 @@ mod tests {
                 ok,
                 Verdict::Down,
                 vec![Message::ExitedAbnormally, Message::ProgramSilent(server)],
+            ),
+            (
+                ProgramResult::NotStarted("full".into()),
+                ok,
+                Verdict::Unknown,
+                vec![Message::CannotCheck(server, "full".into())],
             ),
             (
                 ProgramResult::TimedOut,

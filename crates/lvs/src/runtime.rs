@@ -11,6 +11,7 @@ use lvs_cf::{Config, Text};
 use system::child;
 use system::clock;
 use system::config::LoadError;
+use system::errno;
 use system::poll::{Interest, Poller};
 use system::signals::Signals;
 
@@ -317,7 +318,7 @@ impl Runtime {
             Ok(pid) => tell(&Message::NannyStarted { service, server, pid: pid.as_raw() }),
             Err(error) => {
                 tell(&Message::NannyNotStarted { service, server, reason: error.to_string() });
-                if is_shortage(&error) && supervisor.goes_on_without_a_nanny() {
+                if errno::is_shortage(&error) && supervisor.goes_on_without_a_nanny() {
                     self.starts.push_front(start.clone());
                     self.paused_until = Some(clock::now() + SHORTAGE_PAUSE);
                 } else {
@@ -332,11 +333,6 @@ impl Runtime {
 /// Whether the table is edited by a program, which cannot show it.
 fn is_program(table: &Result<Table, Error>) -> bool {
     matches!(table, Err(error) if error.kind == ErrorKind::Unsupported)
-}
-
-/// Whether it may work later: there was no process, descriptor or memory left.
-fn is_shortage(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EAGAIN | libc::EMFILE | libc::ENFILE | libc::ENOMEM))
 }
 
 fn tell(message: &Message) {

@@ -67,10 +67,11 @@ impl Checker {
         Ok(match outcome {
             Ok(()) => Verdict::Up,
             Err(failure) => {
-                if let Some(message) = failure {
-                    log(&message);
+                failure.iter().for_each(log);
+                match failure {
+                    Some(Message::CannotCheck(..)) => Verdict::Unknown,
+                    _ => Verdict::Down,
                 }
-                Verdict::Down
             }
         })
     }
@@ -93,11 +94,10 @@ impl Checker {
     }
 
     fn connect(&self, waiter: &mut Waiter) -> Step<TcpStream> {
-        let failed = |error: io::Error| Some(Message::ConnectFailed(self.server, errno::text(&error)));
         debug(|| Message::Connecting);
         let stream = match net_check::tcp_connect(self.address()) {
             Ok(stream) => stream,
-            Err(error) => return Ok(Err(failed(error))),
+            Err(error) => return Ok(Err(Some(self.not_begun(&error)))),
         };
         debug(|| Message::AwaitingConnection);
         let deadline = clock::now() + self.timeout;
@@ -106,8 +106,20 @@ impl Checker {
         }
         Ok(match stream.take_error() {
             Ok(None) => Ok(stream),
-            Ok(Some(error)) | Err(error) => Err(failed(error)),
+            Ok(Some(error)) | Err(error) => Err(Some(self.connect_failed(&error))),
         })
+    }
+
+    fn connect_failed(&self, error: &io::Error) -> Message {
+        Message::ConnectFailed(self.server, errno::text(error))
+    }
+
+    /// What an error means that came before anything could go out to the server.
+    fn not_begun(&self, error: &io::Error) -> Message {
+        match errno::is_shortage(error) {
+            true => Message::CannotCheck(self.server, errno::text(error)),
+            false => self.connect_failed(error),
+        }
     }
 
     fn write(&self, waiter: &mut Waiter, mut stream: &TcpStream, mut text: &[u8]) -> Step<()> {
@@ -185,7 +197,7 @@ impl Checker {
         debug(|| Message::OpeningUdp(self.server.port));
         let socket = match net_check::udp_connect(self.address()) {
             Ok(socket) => socket,
-            Err(error) => return Ok(Err(Some(Message::ConnectFailed(self.server, errno::text(&error))))),
+            Err(error) => return Ok(Err(Some(self.not_begun(&error)))),
         };
         if let Some(text) = &self.send {
             debug(|| Message::Sending(lossy(text)));

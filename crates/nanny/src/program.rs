@@ -10,6 +10,7 @@ use std::time::Duration;
 use health::ProgramResult;
 use system::child::{self, Exit, Pid, Signal, Spawn, Stream};
 use system::clock;
+use system::errno;
 use system::poll::{self, Interest};
 
 use crate::wait::{End, Waiter, Woken};
@@ -43,7 +44,13 @@ pub fn run(
         stderr: Stream::Null,
         ..Spawn::new(program)
     };
-    let Ok(started) = spawn.spawn() else { return Ok(ProgramResult::Failed) };
+    let started = match spawn.spawn() {
+        Ok(started) => started,
+        Err(error) if errno::is_shortage(&error) => {
+            return Ok(ProgramResult::NotStarted(errno::text(&error)))
+        }
+        Err(_) => return Ok(ProgramResult::Failed),
+    };
     let mut running = Running { pid: started.pid, output: started.stdout.map(File::from), length: 0 };
     match running.finish(deadline, waiter, buffer) {
         Ok(Some(Exit::Status(0))) => Ok(ProgramResult::Output(buffer[..running.length].to_vec())),

@@ -173,7 +173,8 @@ impl Runtime {
 
     /// lvs waits for a verdict on every server, also for one that never was up: no change follows from that.
     fn tell_first(&mut self, verdict: Verdict) -> Result<(), End> {
-        if std::mem::replace(&mut self.judged, true) || verdict == Verdict::Up {
+        if verdict == Verdict::Unknown || std::mem::replace(&mut self.judged, true) || verdict == Verdict::Up
+        {
             return Ok(());
         }
         self.reporter.never_up(self.config.quiesce).map_err(|_| End::ParentGone)

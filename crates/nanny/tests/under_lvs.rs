@@ -10,6 +10,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::MetadataExt;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
@@ -193,6 +194,28 @@ fn programs_get_neither_the_variable_nor_the_pipe() {
     let pipe = format!("pipe:[{}]", monitor.verdicts.get_ref().metadata().unwrap().ino());
     assert!(noted.contains("PATH=") && noted.contains("/dev/null"), "{noted}");
     assert!(!noted.contains("PIRANHA_") && !noted.contains(&pipe), "{noted}");
+}
+
+/// That says nothing of the server.
+#[test]
+fn a_director_without_descriptors_takes_no_server_out() {
+    for check in [&[][..], &["-e", "echo OK", "-x", "OK"]] {
+        let server = Server::start(ALWAYS);
+        let mut monitor = Monitor::start(&server, &[&["-t", "1", "-a", "1"], check].concat());
+        assert_eq!(monitor.verdict(), "up 1\n");
+        let limit = |number: &str| {
+            let pid = monitor.child.pid.to_string();
+            let set = Command::new("prlimit").args(["--pid", &pid, number]).status().unwrap();
+            assert!(set.success());
+        };
+        limit("--nofile=3:");
+        let said =
+            system::poll::wait(&[monitor.verdicts.get_ref().as_fd()], Some(Duration::from_millis(2500)));
+        assert_eq!(said.unwrap(), [], "{check:?}");
+        limit("--nofile=1024:");
+        child::kill(monitor.child.pid, Signal::SIGUSR1).unwrap();
+        assert_eq!(monitor.verdict(), "down\n");
+    }
 }
 
 /// There is always something to read from such a program, and its time is over all the same.

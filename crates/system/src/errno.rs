@@ -18,6 +18,12 @@ pub fn number(error: &io::Error) -> i32 {
     error.raw_os_error().unwrap_or(0)
 }
 
+/// Whether the same may work later: there was no process, descriptor or memory left.
+pub fn is_shortage(error: &io::Error) -> bool {
+    use libc::{EAGAIN, EMFILE, ENFILE, ENOBUFS, ENOMEM};
+    matches!(error.raw_os_error(), Some(EAGAIN | EMFILE | ENFILE | ENOBUFS | ENOMEM))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
