@@ -178,9 +178,12 @@ fn edit(table: &mut dyn Backend, config: &Config, change: Change) -> Result<(), 
             }
             result => result,
         },
-        Change::Readmit(weight) | Change::Weight(weight) => {
-            apply(Operation::EditDestination(service, with(weight)))
-        }
+        Change::Readmit(weight) => match apply(Operation::EditDestination(service, with(weight))) {
+            // Taken out by somebody else while it was quiesced: it is up, so it has to be entered.
+            Err(error) if error.is_missing() => apply(Operation::AddDestination(service, with(weight))),
+            result => result,
+        },
+        Change::Weight(weight) => apply(Operation::EditDestination(service, with(weight))),
         Change::Quiesce => apply(Operation::EditDestination(service, with(0))),
         Change::Remove => apply(Operation::DeleteDestination(service, key)),
     };
@@ -253,6 +256,13 @@ mod tests {
         let again = [("a", "3"), ("e", "3")]
             .map(|(command, weight)| format!("-{command} {service} {server} -m -w {weight}"));
         assert_eq!(words(&mut table), again);
+
+        // A quiesced server whose entry somebody took out comes back all the same.
+        edit(&mut table, &config, Change::Remove).unwrap();
+        table.take();
+        edit(&mut table, &config, Change::Readmit(3)).unwrap();
+        let [add, edit_first] = again;
+        assert_eq!(words(&mut table), [edit_first, add]);
 
         // Without the service nothing can be added.
         table.apply(&[Operation::Flush]);
