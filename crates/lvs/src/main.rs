@@ -23,6 +23,7 @@ use system::config::LoadError;
 use system::daemon::Detach;
 use system::logging::{Logging, Sink};
 use system::options::Stop;
+use system::rereading::Rereading;
 use system::startup::{enter_background, handle_signals, LIFELINE, READY};
 
 use crate::cli::Request;
@@ -62,7 +63,9 @@ fn start(request: &Request, pulse: Pulse) -> Result<(), Stop> {
     let background = || enter_background(how, cli::PROGRAM, IDENT, PID_FILE);
     let (readiness, pid_file) = (!request.foreground).then(background).transpose()?.unzip();
     let signals = handle_signals().map_err(|error| Stop::error(format!("lvs: {error}")))?;
-    let lvs = Lvs { path: request.configfile.clone(), config, style, backend, signals, pulse };
+    let path = request.configfile.clone();
+    let file = Rereading::new(move || load(&path));
+    let lvs = Lvs { file, config, style, backend, signals, pulse };
     let result = runtime::run(lvs, || {
         announce_start();
         if let Some(readiness) = readiness {

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::io::{self, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use ipvs::{Backend, Error, ErrorKind, Operation, Table};
@@ -13,6 +12,7 @@ use system::clock;
 use system::config::LoadError;
 use system::errno;
 use system::poll::{Interest, Poller};
+use system::rereading::Rereading;
 use system::signals::Signals;
 
 use crate::command::Style;
@@ -39,11 +39,12 @@ const SHORTAGE_PAUSE: Duration = Duration::from_secs(5);
 /// The poller's names for what is not a nanny.
 const OURS: usize = 0;
 const LIFELINE: usize = usize::MAX;
+const REREADING: usize = usize::MAX - 1;
 
 /// Everything that the loop works with.
 pub struct Lvs {
     /// The file that HUP reads again.
-    pub path: PathBuf,
+    pub file: Rereading<Result<Config, LoadError>>,
     /// The file's content as it is in force.
     pub config: Config,
     /// How this lvs runs.
@@ -135,9 +136,11 @@ impl Runtime {
         };
         let ready: Vec<usize> = self.poller.wait(timeout)?.iter().map(|ready| ready.token).collect();
         let mut actions = Vec::new();
+        let mut is_read = false;
         for token in ready {
             match token {
                 OURS => {}
+                REREADING => is_read = true,
                 LIFELINE => self.lost_pulse(supervisor, &mut actions),
                 nanny => self.nannies.read(nanny, &mut self.poller, |id, report| {
                     supervisor.report(id, report, &mut actions);
@@ -147,6 +150,7 @@ impl Runtime {
         for signal in self.lvs.signals.take() {
             self.on_signal(signal, supervisor, &mut actions);
         }
+        self.reread(is_read, supervisor, &mut actions);
         self.carry_out(supervisor, actions);
         self.start_some(supervisor);
         self.tell_ready(supervisor);
@@ -199,7 +203,10 @@ impl Runtime {
                 }
             }
             _ if self.leaving => {}
-            libc::SIGHUP => self.reload(supervisor, actions),
+            libc::SIGHUP => {
+                tell(&Message::Rereading);
+                self.lvs.file.ask();
+            }
             _ => supervisor.stop(Reason::Signal(signal), actions),
         }
     }
@@ -212,11 +219,31 @@ impl Runtime {
         supervisor.stop(Reason::PulseDied, actions);
     }
 
+    /// Reads the file as often as HUP has asked for it. Nothing waits for that.
+    fn reread(&mut self, is_read: bool, supervisor: &mut Supervisor, actions: &mut Vec<Action>) {
+        if is_read {
+            self.poller.deregister(REREADING);
+        }
+        let goes_on = !is_read && self.lvs.file.descriptor().is_some();
+        let mut readable = is_read;
+        while let Some(read) = self.lvs.file.proceed(std::mem::take(&mut readable)) {
+            if !self.leaving {
+                self.reload(read, supervisor, actions);
+            }
+        }
+        if let Some(descriptor) = self.lvs.file.descriptor().filter(|_| !goes_on) {
+            self.poller.register(REREADING, descriptor, Interest::Read);
+        }
+    }
+
     /// A file that cannot be used is refused and everything stays as it is.
-    fn reload(&mut self, supervisor: &mut Supervisor, actions: &mut Vec<Action>) {
-        tell(&Message::Rereading);
-        let path = self.lvs.path.display().to_string();
-        match crate::load(&self.lvs.path) {
+    fn reload(
+        &mut self,
+        read: Result<Config, LoadError>,
+        supervisor: &mut Supervisor,
+        actions: &mut Vec<Action>,
+    ) {
+        match read {
             Ok(config) if config.service != self.lvs.config.service => tell(&Message::ServiceChanged),
             Ok(config) => {
                 let ipvsadm = self.change_backend(supervisor, &config);
@@ -225,8 +252,11 @@ impl Runtime {
                 let heard = std::mem::take(&mut self.lvs.config);
                 self.lvs.config = Config { ipvsadm, ..orphan::with_heartbeats_of(heard, config) };
             }
-            Err(LoadError::Open { .. }) => tell(&Message::OpenFailed { path }),
+            Err(LoadError::Open { path, .. }) => {
+                tell(&Message::OpenFailed { path: path.display().to_string() })
+            }
             Err(error) => {
+                let path = error.path().display().to_string();
                 tell(&Message::ParseFailed { path, line: error.line() });
                 tell(&Message::Reason { text: error.to_string() });
             }

@@ -38,6 +38,13 @@ pub enum LoadError {
 }
 
 impl LoadError {
+    /// The file.
+    pub fn path(&self) -> &Path {
+        match self {
+            LoadError::Open { path, .. } | LoadError::Parse { path, .. } => path,
+        }
+    }
+
     /// The line of the first error; 0 when it is about the whole file.
     pub fn line(&self) -> u32 {
         match self {

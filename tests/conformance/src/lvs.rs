@@ -7,6 +7,7 @@ use crate::sandbox::Sandbox;
 use crate::streams::{Streams, PATIENCE};
 use nix::sys::signal::{kill, Signal};
 use nix::sys::socket::{self, sockopt, AddressFamily, Backlog, SockFlag, SockType, SockaddrIn};
+use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -90,6 +91,7 @@ impl Stage {
                 self.write(&dress(&self.fill(&step.body), &self.path("ipvsadm"), &self.path("monitor")))
             }
             "raw" => self.write(step.body.strip_suffix('\n').unwrap_or_default()),
+            "slow-file" => self.hold_file_back()?,
             "no-file" => fs::remove_file(self.path("lvs.cf")).map_err(|error| error.to_string())?,
             "serve" => self.serve(words.parse().unwrap()),
             "close" => drop(self.services.remove(&words.parse().unwrap())),
@@ -151,6 +153,13 @@ impl Stage {
 
     fn write(&self, text: &str) {
         fs::write(self.path("lvs.cf"), text).unwrap();
+    }
+
+    /// Whoever reads lvs.cf waits until it is written again.
+    fn hold_file_back(&self) -> Result<(), String> {
+        let path = self.path("lvs.cf");
+        fs::remove_file(&path).map_err(|error| error.to_string())?;
+        nix::unistd::mkfifo(path.as_str(), Mode::S_IRUSR | Mode::S_IWUSR).map_err(|error| error.to_string())
     }
 
     /// Listens. Connections are made by the kernel; nobody accepts them.
