@@ -7,6 +7,7 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use system::child::{self, Pid, Signal, Spawn};
+use system::poll;
 use system::sibling::is_our_lvs;
 use system::startup::{LIFELINE, READY};
 
@@ -123,10 +124,10 @@ impl Controller {
         }
     }
 
-    /// Reads what lvs says there. True once, when the table is filled.
+    /// Reads what lvs says there, if it has said something. True once, when the table is filled.
     pub fn take_ready(&mut self) -> bool {
         let State::Running(running) = &mut self.state else { return false };
-        let Some(ready) = running.ready.take() else { return false };
+        let Some(ready) = running.ready.take_if(|ready| is_readable(ready)) else { return false };
         // End of file without a word: an lvs that cannot tell.
         matches!(File::from(ready).read(&mut [0; 16]), Ok(length) if length > 0)
     }
@@ -171,6 +172,10 @@ impl Controller {
             _ => Ok(Ended::Stranger),
         }
     }
+}
+
+fn is_readable(descriptor: &OwnedFd) -> bool {
+    poll::wait(&[descriptor.as_fd()], Some(Duration::ZERO)).is_ok_and(|ready| !ready.is_empty())
 }
 
 /// A process that is gone will be reaped; anything else is worth a line.

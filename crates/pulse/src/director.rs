@@ -6,6 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::time::Duration;
 
 use heartbeat::{ChildEnd, DeactivateReason, Input, Mode, Output};
+use ipvs::SyncRole;
 use lvs_cf::Config;
 use system::child::{Exit, Pid};
 use system::services;
@@ -15,7 +16,7 @@ use crate::controller::{Controller, Ended, Program};
 use crate::effects::{Answers, Effects};
 use crate::hooks;
 use crate::runtime;
-use crate::sync;
+use crate::sync::Sync;
 use crate::vips::Vips;
 
 /// The effects of being active or not with `service = lvs`.
@@ -23,6 +24,7 @@ pub struct Director {
     config: Config,
     vips: Vips,
     lvs: Controller,
+    sync: Sync,
     active: bool,
     /// The sync daemon has yet to hear that this node is active: the announcements go first.
     sync_due: bool,
@@ -57,7 +59,7 @@ impl Director {
     /// A node that is not active.
     pub fn new(config: Config, addresses: Addresses, lvs: Program) -> Self {
         let (vips, lvs) = (Vips::new(addresses, Mode::Lvs), Controller::new(lvs));
-        Self { config, vips, lvs, active: false, sync_due: false, abandoned: None }
+        Self { config, vips, lvs, sync: Sync::new(), active: false, sync_due: false, abandoned: None }
     }
 
     /// Becomes active. lvs starts first: while it fills the table, the addresses come up.
@@ -81,8 +83,8 @@ impl Director {
         self.clear_table(now);
         hooks::run(self.config.inactive_cmd.as_ref());
         match reason {
-            DeactivateReason::Terminating => sync::stop(&self.config),
-            _ => sync::set_role(&self.config, sync::Role::Backup),
+            DeactivateReason::Terminating => self.sync.stop(now, &self.config),
+            _ => self.sync.set_role(now, &self.config, SyncRole::Backup),
         }
     }
 
@@ -114,7 +116,7 @@ impl Effects for Director {
         self.abandoned = (!at_once).then(|| Abandoned::since(now));
         self.clear_table(now);
         hooks::run(self.config.inactive_cmd.as_ref());
-        sync::set_role(&self.config, sync::Role::Backup);
+        self.sync.set_role(now, &self.config, SyncRole::Backup);
     }
 
     fn perform(&mut self, now: Duration, output: &Output, answers: &mut Answers) {
@@ -140,7 +142,7 @@ impl Effects for Director {
             Output::Announce => {
                 self.vips.announce(now);
                 if std::mem::take(&mut self.sync_due) {
-                    sync::set_role(&self.config, sync::Role::Master);
+                    self.sync.set_role(now, &self.config, SyncRole::Master);
                 }
             }
             Output::RunActiveCommand => hooks::run(self.config.active_cmd.as_ref()),
@@ -152,7 +154,7 @@ impl Effects for Director {
 
     fn child_ended(&mut self, now: Duration, pid: Pid, exit: Exit, answers: &mut Answers) -> bool {
         match self.lvs.ended(pid) {
-            Ok(Ended::Stranger) => return false,
+            Ok(Ended::Stranger) => return self.sync.child_ended(now, pid, exit),
             // It may have been killed before it heard that it should end.
             Ok(Ended::Expected) if !exit.success() => {
                 self.abandoned = Some(Abandoned::since(now));
@@ -173,25 +175,31 @@ impl Effects for Director {
     /// own words, so it hears of every HUP.
     fn reload(&mut self, now: Duration, config: Option<Config>) {
         if let Some(config) = config {
-            self.config = config;
+            let before = std::mem::replace(&mut self.config, config);
             if self.active {
                 self.vips.follow(now, &self.config);
             }
+            self.sync.reload(now, &before, &self.config);
         }
         self.lvs.reload();
     }
 
     fn descriptors(&self) -> Vec<BorrowedFd<'_>> {
-        self.lvs.ready_descriptor().into_iter().collect()
+        self.lvs.ready_descriptor().into_iter().chain(self.sync.descriptor()).collect()
     }
 
     fn next_deadline(&self) -> Option<Duration> {
-        [self.vips.next_deadline(), self.lvs.next_deadline(), self.clear_at()].into_iter().flatten().min()
+        let sync = self.sync.next_deadline();
+        [self.vips.next_deadline(), self.lvs.next_deadline(), sync, self.clear_at()]
+            .into_iter()
+            .flatten()
+            .min()
     }
 
     fn proceed(&mut self, now: Duration, readable: bool, answers: &mut Answers) {
         self.vips.proceed(now);
         self.lvs.proceed(now);
+        self.sync.proceed(now);
         self.clear_table(now);
         if readable && self.lvs.take_ready() {
             answers.push(Input::Prepared);
@@ -203,7 +211,7 @@ impl Effects for Director {
     }
 
     fn is_busy(&self) -> bool {
-        self.lvs.is_present()
+        self.lvs.is_present() || self.sync.is_busy()
     }
 }
 

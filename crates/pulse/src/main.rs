@@ -16,6 +16,7 @@ mod effects;
 mod fos;
 mod fos_director;
 mod hooks;
+mod ipvsadm;
 mod runtime;
 mod settings;
 mod sockets;

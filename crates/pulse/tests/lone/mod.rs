@@ -13,11 +13,11 @@ use nix::unistd::Pid;
 /// Longer than anything here takes, short enough for somebody who waits.
 pub const PATIENCE: Duration = Duration::from_secs(20);
 
-/// In the place of lvs: notes HUP, ends at TERM.
+/// In the place of lvs: notes HUP, ends at TERM, and when the test has.
 const LVS: &str = r#"
 trap 'exit 0' TERM
 trap 'echo HUP >>"$0.log"' HUP
-while :; do sleep 0.05; done
+while [ -e "$0" ]; do sleep 0.05; done
 "#;
 
 pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use ipvs::{Backend, Error, ErrorKind, Operation, Table};
 
 /// How long the program may take for one operation before it is killed.
-const LIMIT: Duration = Duration::from_secs(10);
+pub const LIMIT: Duration = Duration::from_secs(10);
 
 /// How much of what the program says goes into the error.
 const SAID: usize = 512;
