@@ -44,6 +44,32 @@ fn the_sync_daemon_follows_the_role() {
     assert!(!sync_daemons(&cluster.a).contains("sync daemon ("), "a leaves none running");
 }
 
+/// Another identifier, no daemon, a daemon again: each at a reload, and in the role that the node has.
+#[test]
+fn the_sync_daemon_follows_a_reload() {
+    let mut cluster = Cluster::builder(Forwarding::Nat).build();
+    cluster.config.set("syncdaemon", 1).set("syncd_iface", "eth0").set("syncd_id", 1);
+    cluster.configure();
+    cluster.start_both();
+    for (wanted, id) in [(1, 1), (1, 7), (0, 7), (1, 8)] {
+        for (role, director) in [("master", &mut cluster.a), ("backup", &mut cluster.b)] {
+            if (wanted, id) != (1, 1) {
+                cluster.config.set("syncdaemon", wanted).set("syncd_id", id);
+                director.reload(&cluster.config);
+            }
+            let line = format!("{role} sync daemon (mcast=eth0, syncid={id}");
+            wait_until(LIMIT, &format!("syncdaemon = {wanted}, {role}, {id}"), || {
+                let daemons = sync_daemons(director);
+                if wanted == 1 {
+                    daemons.contains(&line)
+                } else {
+                    !daemons.contains("sync daemon (")
+                }
+            });
+        }
+    }
+}
+
 /// `load_monitor` names a program that is asked for a server's load; an idle server gets more weight.
 #[test]
 fn an_idle_server_gets_more_weight() {
