@@ -15,6 +15,8 @@
 //! | any            | keepalive               | say RUNNING or STOPPED                                        |
 //! | any            | becomes active          | say RUNNING at once\*, announce when the addresses are up      |
 //! | any            | TERM, INT               | deactivate, say STOPPED\*, exit                                |
+//! | BACKUP         | `backup_active` is now 0\* | the same: a start would be refused                           |
+//! | MASTER         | `backup_active` is now 0\* | watch no links; go on saying RUNNING or STOPPED              |
 //!
 //! "Barred" is a standby with a link down, or on which lvs ended by itself. `failover` has what is different with
 //! `service = fos`.
@@ -47,7 +49,7 @@ mod transition;
 
 use crate::backoff::ChildFailure;
 use crate::wire::{ByteOrder, Datagram, Note, Word};
-use crate::{ActivateReason, Input, Message, Mode, Output, Settings};
+use crate::{ActivateReason, Ending, Input, Message, Mode, Output, Role, Settings};
 use std::time::Duration;
 
 /// What this node does with the service.
@@ -111,7 +113,11 @@ pub struct Election {
     /// Idle with `service = lvs`.
     failover: failover::Failover,
     handover: handover::Handover,
-    terminating: bool,
+    /// This node is on its way out.
+    ending: Option<Ending>,
+    /// Heartbeats are sent: there is a partner, or there was one when this process started. One that has not read yet
+    /// that it is no longer wanted must not take a node for dead that has.
+    speaks: bool,
     /// When the partner's RUNNING was last answered by `active_cmd`.
     resent_at: Option<Duration>,
     /// When addresses were last announced because of the partner, and whether that is due once more.
@@ -143,7 +149,8 @@ impl Election {
             child_failure: None,
             failover: failover::Failover::default(),
             handover: handover::Handover::default(),
-            terminating: false,
+            ending: None,
+            speaks: settings.backup_active,
             resent_at: None,
             announced_at: None,
             announce_due: false,
@@ -226,9 +233,13 @@ impl Election {
     }
 
     /// Takes over `keepalive`, `deadtime`, `backup_active` and `private_path` from a reloaded configuration. Role and
-    /// mode stay what they are.
-    pub fn reconfigure(&mut self, settings: Settings, now: Duration) {
+    /// mode stay what they are. A BACKUP that is no longer wanted leaves.
+    pub fn reconfigure(&mut self, settings: Settings, now: Duration, out: &mut Vec<Output>) {
         let Settings { role, mode, force_active, .. } = self.settings;
+        if role == Role::Backup && self.settings.backup_active && !settings.backup_active {
+            return self.dismissed(now, out);
+        }
+        self.speaks |= settings.backup_active;
         let last_accepted = self.need_at.saturating_sub(self.settings.deadtime);
         self.settings = Settings { role, mode, force_active, ..settings }.with_floor();
         self.send_at = self.send_at.min(now + self.settings.keepalive);
@@ -295,7 +306,7 @@ impl Election {
         if self.send_at <= now {
             self.send_at = now + self.settings.keepalive;
         }
-        if !self.settings.backup_active {
+        if !self.speaks {
             return;
         }
         if !self.holding {
@@ -325,7 +336,7 @@ impl Election {
     fn retry_at(&self) -> Option<Duration> {
         let eligible = self.state == State::Standby && !self.has_link_failure();
         let failure = self.child_failure.filter(|_| eligible)?;
-        failure.retry_at(self.partner, !self.settings.backup_active, self.settings.keepalive)
+        failure.retry_at(self.partner, !self.speaks, self.settings.keepalive)
     }
 
     /// When a delayed announcement is due: two are at least half a keepalive apart, so that a flood of heartbeats

@@ -109,8 +109,17 @@ pub enum Output {
     CheckGateway,
     /// Tell the operator.
     Log(Message),
-    /// All is down and said; end with status 0.
-    Exit,
+    /// All is down and said; end.
+    Exit(Ending),
+}
+
+/// Why a node leaves the election.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The process was asked to end: status 0.
+    Asked,
+    /// This is the backup, and the configuration no longer wants one: the status of a start that is refused for that.
+    NotWanted,
 }
 
 /// Why a node becomes active.

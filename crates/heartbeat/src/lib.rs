@@ -57,7 +57,7 @@ mod settings;
 pub mod wire;
 
 pub use election::{Election, Partner, State};
-pub use event::{ActivateReason, ChildEnd, DeactivateReason, Input, Output, NEVER_ANSWERED};
+pub use event::{ActivateReason, ChildEnd, DeactivateReason, Ending, Input, Output, NEVER_ANSWERED};
 pub use fos_message::FosMessage;
 pub use message::{Level, Message};
 pub use settings::{Mode, Path, Role, Settings};

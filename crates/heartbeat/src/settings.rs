@@ -70,7 +70,7 @@ pub struct Settings {
     /// The partner is dead when nothing was accepted from it for this long. Less than 100 ms is taken as 100 ms.
     pub deadtime: Duration,
     /// Whether there is a partner at all. Without one nothing is sent and links are not watched; what arrives is
-    /// still heard.
+    /// still heard. What becomes 0 by a reload is different: see [`crate::Election::reconfigure`].
     pub backup_active: bool,
     /// Whether heartbeats also travel on the private path.
     pub private_path: bool,

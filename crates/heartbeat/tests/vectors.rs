@@ -13,7 +13,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)]
 
 use heartbeat::wire::{self, ByteOrder, Datagram, Note, Word};
-use heartbeat::{ChildEnd, Election, Input, Level, Mode, Output, Path, Role, Settings};
+use heartbeat::{ChildEnd, Election, Ending, Input, Level, Mode, Output, Path, Role, Settings};
 use std::collections::VecDeque;
 use std::fmt::Write as _;
 use std::time::Duration;
@@ -131,7 +131,10 @@ impl Driver {
                 let (public, private) = (words.contains(&"public"), words.contains(&"private"));
                 self.feed(now, Input::LinksDown { public, private });
             }
-            "reload" => self.election.reconfigure(settings(&words.join(" ")), now),
+            "reload" => {
+                self.election.reconfigure(settings(&words.join(" ")), now, &mut self.outputs);
+                self.settle(now);
+            }
             "links-up" => self.feed(now, Input::LinksUp),
             "lvs-exits" | "fos-exits" => {
                 self.feed(now, Input::ChildEnded { pid: 77, end: ChildEnd::Exited(number(1)) })
@@ -242,7 +245,8 @@ fn describe(output: &Output) -> Option<String> {
         Output::CheckGateway => "ask gateway".into(),
         Output::Log(message) if message.level() == Level::Debug => return None,
         Output::Log(message) => format!("log {message}"),
-        Output::Exit => "exit".into(),
+        Output::Exit(Ending::Asked) => "exit".into(),
+        Output::Exit(Ending::NotWanted) => "exit not wanted".into(),
     })
 }
 

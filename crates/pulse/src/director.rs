@@ -147,7 +147,7 @@ impl Effects for Director {
             }
             Output::RunActiveCommand => hooks::run(self.config.active_cmd.as_ref()),
             // The runtime's, and those of `service = fos`.
-            Output::Send { .. } | Output::Log(_) | Output::Exit => {}
+            Output::Send { .. } | Output::Log(_) | Output::Exit(_) => {}
             Output::StartMonitors | Output::StartServices | Output::CheckGateway => {}
         }
     }

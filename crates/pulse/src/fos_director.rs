@@ -119,7 +119,7 @@ impl Effects for FosDirector {
             Output::CheckGateway => self.check_gateway(now, answers),
             Output::Announce => self.vips.announce(now),
             // The runtime's, and those of `service = lvs`.
-            Output::Send { .. } | Output::Log(_) | Output::Exit => {}
+            Output::Send { .. } | Output::Log(_) | Output::Exit(_) => {}
             Output::Prepare | Output::Unprepare | Output::RunActiveCommand => {}
         }
     }

@@ -17,6 +17,7 @@ mod fos;
 mod fos_director;
 mod hooks;
 mod ipvsadm;
+mod reload;
 mod runtime;
 mod settings;
 mod sockets;
@@ -29,7 +30,7 @@ use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
-use heartbeat::{Message, Role};
+use heartbeat::{Ending, Message, Role};
 use lvs_cf::{Config, ServiceKind};
 use system::clock;
 use system::config::LoadError;
@@ -94,10 +95,14 @@ fn start(request: &Request) -> Result<(), Stop> {
     }
     let result = serve(request, config, pair, addresses, sockets, readiness, systemd);
     drop(pid_file);
-    result.map_err(|error| {
-        tell(&Message::PollFailed(errno::text(&error)));
-        Stop { text: Vec::new(), status: FAILED }
-    })
+    match result {
+        Ok(Ending::Asked) => Ok(()),
+        Ok(Ending::NotWanted) => Err(Stop { text: Vec::new(), status: FAILED }),
+        Err(error) => {
+            tell(&Message::PollFailed(errno::text(&error)));
+            Err(Stop { text: Vec::new(), status: FAILED })
+        }
+    }
 }
 
 fn serve(
@@ -108,7 +113,7 @@ fn serve(
     sockets: Sockets,
     readiness: Option<Readiness>,
     mut systemd: Systemd,
-) -> std::io::Result<()> {
+) -> std::io::Result<Ending> {
     let start =
         Start { force_active: request.force_active, prepare: system::sibling::is_our_lvs(&request.lvs) };
     let settings = settings::of(&config, &pair, start);

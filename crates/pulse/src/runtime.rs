@@ -3,7 +3,7 @@
 use std::io;
 use std::time::Duration;
 
-use heartbeat::{ChildEnd, Election, Input, Level, Message, Output, Settings};
+use heartbeat::{ChildEnd, Election, Ending, Input, Level, Message, Output, Settings};
 use lvs_cf::Config;
 use system::child::{self, Exit};
 use system::clock;
@@ -14,6 +14,7 @@ use system::rereading::Rereading;
 use system::signals::Signals;
 
 use crate::effects::{Answers, Effects};
+use crate::reload;
 use crate::settings::{self, Start};
 use crate::sockets::Sockets;
 use crate::systemd::Systemd;
@@ -66,21 +67,24 @@ pub struct Pulse {
     pub systemd: Systemd,
 }
 
-/// Runs until the election says that all is down and said, and lvs or fos has ended.
+/// Runs until the election says that all is down and said, and lvs or fos has ended. Why it came to that is the answer.
 ///
 /// # Errors
 ///
 /// Those of waiting for events.
-pub fn run(mut pulse: Pulse) -> io::Result<()> {
+pub fn run(mut pulse: Pulse) -> io::Result<Ending> {
     let mut poller = Poller::new();
     pulse.effects.begin(clock::now(), pulse.settings.force_active || !pulse.settings.backup_active);
     let mut out = Vec::new();
     let mut election = Election::new(pulse.settings, clock::now(), &mut out);
     pulse.check_links(&mut election, &mut out);
-    let mut leaving = pulse.carry_out(&mut election, &mut out);
-    while !leaving || pulse.effects.is_busy() {
+    let mut ending = pulse.carry_out(&mut election, &mut out);
+    loop {
+        if let Some(ending) = ending.filter(|_| !pulse.effects.is_busy()) {
+            return Ok(ending);
+        }
         let due = [
-            election.next_deadline().filter(|_| !leaving),
+            election.next_deadline().filter(|_| ending.is_none()),
             pulse.effects.next_deadline(),
             pulse.systemd.next_deadline(),
         ];
@@ -90,9 +94,9 @@ pub fn run(mut pulse: Pulse) -> io::Result<()> {
         let mut answers = Answers::new();
         pulse.effects.proceed(clock::now(), woken.effects, &mut answers);
         pulse.answer(&mut election, answers, &mut out);
-        leaving |= pulse.turn(&woken, &mut election, &mut out, leaving);
+        let left = pulse.turn(&woken, &mut election, &mut out, ending.is_some());
+        ending = ending.or(left);
     }
-    Ok(())
 }
 
 impl Pulse {
@@ -114,9 +118,14 @@ impl Pulse {
         }
     }
 
-    /// One turn: everything that has arrived is heard before any deadline is believed. True when pulse is
-    /// to leave.
-    fn turn(&mut self, woken: &Woken, election: &mut Election, out: &mut Vec<Output>, leaving: bool) -> bool {
+    /// One turn: everything that has arrived is heard before any deadline is believed. Tells when pulse is to leave.
+    fn turn(
+        &mut self,
+        woken: &Woken,
+        election: &mut Election,
+        out: &mut Vec<Output>,
+        leaving: bool,
+    ) -> Option<Ending> {
         if woken.news {
             self.hear_news(election, out);
         }
@@ -131,16 +140,16 @@ impl Pulse {
             }
         }
         self.reread(woken.rereading, election, out);
-        let mut leave = self.carry_out(election, out);
+        let mut ending = self.carry_out(election, out);
         let now = clock::now();
         let patience = if drained { Duration::ZERO } else { FLOOD_PATIENCE };
         let due = election.next_deadline().is_some_and(|due| now >= due + patience);
-        if due && !leaving && !leave {
+        if due && !leaving && ending.is_none() {
             election.handle(now, Input::Deadline, out);
-            leave = self.carry_out(election, out);
+            ending = self.carry_out(election, out);
         }
         self.systemd.proceed(clock::now());
-        leave
+        ending
     }
 
     fn hear_news(&mut self, election: &mut Election, out: &mut Vec<Output>) {
@@ -182,14 +191,19 @@ impl Pulse {
     }
 
     /// Does what the election decided, answering it where it waits for an answer, until it is content.
-    fn carry_out(&mut self, election: &mut Election, out: &mut Vec<Output>) -> bool {
-        let mut leave = false;
+    fn carry_out(&mut self, election: &mut Election, out: &mut Vec<Output>) -> Option<Ending> {
+        let mut ending = None;
         while !out.is_empty() {
             for output in std::mem::take(out) {
                 match output {
                     Output::Send { datagram, .. } => self.sockets.send(datagram.as_bytes()),
                     Output::Log(message) => tell(&message),
-                    Output::Exit => leave = true,
+                    Output::Exit(reason) => {
+                        if reason == Ending::NotWanted {
+                            self.systemd.stopping();
+                        }
+                        ending = Some(reason);
+                    }
                     effect => {
                         let mut answers = Answers::new();
                         self.effects.perform(clock::now(), &effect, &mut answers);
@@ -198,7 +212,7 @@ impl Pulse {
                 }
             }
         }
-        leave
+        ending
     }
 
     /// Tells the election what became of its decisions.
@@ -234,7 +248,7 @@ impl Pulse {
             }
         };
         if let Some(config) = &config {
-            self.adopt(config, election);
+            self.adopt(config, election, out);
         }
         self.effects.reload(clock::now(), config);
         if !self.watch.links_matter() && election.has_link_failure() {
@@ -246,27 +260,13 @@ impl Pulse {
         }
     }
 
-    fn adopt(&mut self, config: &Config, election: &mut Election) {
-        let fresh = settings::of(config, &self.pair, self.start);
-        if self.moved(config) {
-            log::info!("heartbeat addresses or port have changed: they are taken over at the next start");
-        }
+    fn adopt(&mut self, config: &Config, election: &mut Election, out: &mut Vec<Output>) {
+        let fresh = reload::settings(config, &self.pair, &self.settings, self.start);
         if fresh != self.settings {
-            election.reconfigure(fresh, clock::now());
+            election.reconfigure(fresh, clock::now(), out);
             self.settings = fresh;
         }
         self.watch.reload(config);
-    }
-
-    fn moved(&self, config: &Config) -> bool {
-        let pair = self.pair;
-        let (primary, backup) = if pair.primary {
-            (pair.public.local, pair.public.partner)
-        } else {
-            (pair.public.partner, pair.public.local)
-        };
-        (config.primary.address, config.backup.address, config.heartbeat_port)
-            != (primary, backup, i32::from(pair.port))
     }
 }
 

@@ -35,7 +35,15 @@ impl Pair {
     ///
     /// `heartbeat_port` outside of 0 to 65535.
     pub fn of(config: &Config, addresses: &[InterfaceAddress]) -> Result<Self, String> {
-        let primary = owns(addresses, config.primary.address);
+        Self::with_role(config, owns(addresses, config.primary.address))
+    }
+
+    /// The place in the pair of a node that is known to be the primary, or not to be.
+    ///
+    /// # Errors
+    ///
+    /// `heartbeat_port` outside of 0 to 65535.
+    pub fn with_role(config: &Config, primary: bool) -> Result<Self, String> {
         let ends = |one: Ipv4Addr, other: Ipv4Addr| {
             let (local, partner) = if primary { (one, other) } else { (other, one) };
             Ends { local, partner }

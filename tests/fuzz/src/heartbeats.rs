@@ -109,7 +109,7 @@ impl Node {
                     self.active = false;
                     self.tell(Input::Deactivated);
                 }
-                Output::Exit => self.left = true,
+                Output::Exit(_) => self.left = true,
                 Output::Prepare => self.tell(Input::Prepared),
                 Output::CheckGateway => self.tell(Input::GatewayAnswered(self.now.as_millis() % 3 != 0)),
                 Output::Log(message) => drop(message.to_string()),

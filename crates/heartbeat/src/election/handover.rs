@@ -165,7 +165,7 @@ impl Election {
     pub(super) fn ask_partner_first(&mut self, now: Duration, out: &mut Vec<Output>) -> bool {
         // One that has just started may not have said its first word.
         let may_wait = matches!(self.partner, Partner::Stopped { .. } | Partner::Unknown);
-        let partner_waits = may_wait && self.settings.backup_active;
+        let partner_waits = may_wait && self.speaks;
         if self.state != State::Active || self.settings.mode != Mode::Lvs || !partner_waits {
             return false;
         }

@@ -2,7 +2,7 @@
 
 use super::{Election, Partner, State};
 use crate::backoff::ChildFailure;
-use crate::{ActivateReason, ChildEnd, DeactivateReason, FosMessage, Message, Mode, Output, Path};
+use crate::{ActivateReason, ChildEnd, DeactivateReason, Ending, FosMessage, Message, Mode, Output, Path};
 use std::time::Duration;
 
 impl Election {
@@ -61,10 +61,10 @@ impl Election {
         }
         self.state = State::Standby;
         self.holding = false;
-        if self.terminating {
+        if let Some(ending) = self.ending {
             self.say(now, self.word(), out);
             self.state = State::Exited;
-            out.push(Output::Exit);
+            out.push(Output::Exit(ending));
         } else if matches!(self.partner, Partner::Stopped { .. }) && self.may_activate() {
             self.activate(now, ActivateReason::PartnerInactive, out);
         } else {
@@ -122,7 +122,7 @@ impl Election {
         }
         self.child_failure = Some(ChildFailure::after(self.child_failure, self.active_since, now));
         out.push(Output::Log(Message::ChildEnded(pid, end)));
-        if !self.settings.backup_active || matches!(self.partner, Partner::Dead { .. }) {
+        if !self.speaks || matches!(self.partner, Partner::Dead { .. }) {
             self.tell_retry(out);
         }
         self.deactivate(DeactivateReason::ChildEnded, out);
@@ -146,13 +146,26 @@ impl Election {
     /// A standby is deactivated too: the runtime runs what a node runs on leaving.
     /// An active one first lets its partner get ready, unless it is told a second time.
     pub(super) fn terminate(&mut self, now: Duration, signal: i32, out: &mut Vec<Output>) {
-        if std::mem::replace(&mut self.terminating, true) {
+        if self.ending.is_some() {
             if self.is_leaving() {
                 self.leave(out);
             }
             return;
         }
         out.push(Output::Log(Message::Terminating(signal)));
+        self.end(now, Ending::Asked, out);
+    }
+
+    /// This BACKUP has read that no backup is wanted. It leaves in the same way.
+    pub(super) fn dismissed(&mut self, now: Duration, out: &mut Vec<Output>) {
+        if self.ending.is_none() && self.state != State::Exited {
+            out.push(Output::Log(Message::BackupNotWanted));
+            self.end(now, Ending::NotWanted, out);
+        }
+    }
+
+    fn end(&mut self, now: Duration, ending: Ending, out: &mut Vec<Output>) {
+        self.ending = Some(ending);
         if self.state != State::Deactivating && !self.ask_partner_first(now, out) {
             self.deactivate(DeactivateReason::Terminating, out);
         }

@@ -265,7 +265,7 @@ fn act(output: &Output) -> Option<Act> {
         Output::Activate(_) => Some(Act::Up),
         Output::Deactivate(_) => Some(Act::Down),
         Output::Announce => Some(Act::Announce),
-        Output::Exit => Some(Act::Exit),
+        Output::Exit(_) => Some(Act::Exit),
         Output::CheckGateway => Some(Act::AskGateway),
         Output::RunActiveCommand | Output::StartMonitors | Output::StartServices | Output::Log(_) => None,
     }
