@@ -1,12 +1,19 @@
 //! What systemd hears of pulse when it has started it: readiness, role, signs of life (sd_notify(3)).
 //! Under anything else all of this is silent.
 
+use std::collections::VecDeque;
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::io::{self, ErrorKind};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::time::Duration;
+
+/// What systemd has no room for is said again after this.
+const RETRY: Duration = Duration::from_secs(1);
+/// So many words are kept for that; of more, the latest.
+const UNSAID_LIMIT: usize = 8;
 
 /// The way to systemd, if there is one.
 #[derive(Debug, Default)]
@@ -15,6 +22,9 @@ pub struct Systemd {
     /// Time between signs of life: half of what systemd waits for.
     interval: Option<Duration>,
     next_sign: Duration,
+    /// What systemd had no room for, in its order.
+    unsaid: VecDeque<String>,
+    retry_at: Option<Duration>,
     role: &'static str,
 }
 
@@ -33,7 +43,7 @@ impl Systemd {
     }
 
     fn new(socket: Option<OsString>, watchdog: Option<OsString>) -> Self {
-        let channel = socket.and_then(|name| Some((UnixDatagram::unbound().ok()?, address(&name)?)));
+        let channel = socket.and_then(|name| Some((non_blocking().ok()?, address(&name)?)));
         let interval =
             watchdog.and_then(|text| text.to_str()?.parse().ok()).map(|usec| Duration::from_micros(usec) / 2);
         Self {
@@ -56,30 +66,37 @@ impl Systemd {
     }
 
     /// lvs.cf is being read again.
-    pub fn reloading(&self, now: Duration) {
+    pub fn reloading(&mut self, now: Duration) {
         self.say(&format!("RELOADING=1\nMONOTONIC_USEC={}", now.as_micros()));
     }
 
     /// lvs.cf has been read.
-    pub fn reloaded(&self) {
+    pub fn reloaded(&mut self) {
         self.say("READY=1");
     }
 
     /// The end has begun.
-    pub fn stopping(&self) {
+    pub fn stopping(&mut self) {
         self.say("STOPPING=1");
     }
 
-    /// When the next sign of life is due.
+    /// When the next sign of life is due, or another try to say what there was no room for.
     pub fn next_deadline(&self) -> Option<Duration> {
-        self.interval.map(|_| self.next_sign)
+        [self.interval.map(|_| self.next_sign), self.retry_at].into_iter().flatten().min()
     }
 
-    /// Gives a sign of life if one is due.
+    /// Gives a sign of life if one is due, and tries again what is. To be called at each turn.
     pub fn proceed(&mut self, now: Duration) {
+        if self.retry_at.is_some_and(|due| now >= due) {
+            self.retry_at = None;
+            self.say_unsaid();
+        }
         if let Some(interval) = self.interval.filter(|_| now >= self.next_sign) {
             self.say("WATCHDOG=1");
             self.next_sign = now + interval;
+        }
+        if !self.unsaid.is_empty() {
+            self.retry_at.get_or_insert(now + RETRY);
         }
     }
 
@@ -90,12 +107,30 @@ impl Systemd {
         }
     }
 
-    fn say(&self, text: &str) {
-        if let Some((socket, address)) = &self.channel {
-            // A systemd that does not listen is no reason to fail over.
-            let _ = socket.send_to_addr(text.as_bytes(), address);
-        }
+    fn say(&mut self, text: &str) {
+        self.unsaid.push_back(text.to_owned());
+        self.say_unsaid();
     }
+
+    /// A systemd that does not listen is no reason to fail over, and one that hangs none to wait.
+    fn say_unsaid(&mut self) {
+        let has_no_room = |text: &str| {
+            let Some((socket, address)) = &self.channel else { return false };
+            let said = socket.send_to_addr(text.as_bytes(), address);
+            said.is_err_and(|error| error.kind() == ErrorKind::WouldBlock)
+        };
+        while self.unsaid.front().is_some_and(|text| !has_no_room(text)) {
+            self.unsaid.pop_front();
+        }
+        let too_many = self.unsaid.len().saturating_sub(UNSAID_LIMIT);
+        self.unsaid.drain(..too_many);
+    }
+}
+
+fn non_blocking() -> io::Result<UnixDatagram> {
+    let socket = UnixDatagram::unbound()?;
+    socket.set_nonblocking(true)?;
+    Ok(socket)
 }
 
 /// A path, or `@name` in the abstract namespace.
@@ -159,6 +194,24 @@ mod tests {
             systemd.proceed(at(now));
             assert_eq!((systemd.next_deadline(), heard(&listener).len()), (Some(at(due)), signs), "at {now}");
         }
+    }
+
+    /// The kernel keeps some words for a systemd that does not read, and then no more.
+    #[test]
+    fn a_systemd_that_hangs_is_not_waited_for_and_hears_the_last_words_later() {
+        let (listener, mut systemd) = pair("hangs", Some("30000000"));
+        systemd.ready(at(100));
+        for change in 0..1000 {
+            systemd.set_active(change % 2 == 0);
+        }
+        systemd.stopping();
+        systemd.proceed(at(200));
+        assert_eq!(systemd.next_deadline(), Some(at(201)));
+        heard(&listener);
+        systemd.proceed(at(201));
+        let late = heard(&listener);
+        assert_eq!(late[late.len() - 3..], ["STATUS=standby", "STOPPING=1", "WATCHDOG=1"]);
+        assert_eq!(systemd.next_deadline(), Some(at(215)));
     }
 
     #[test]
