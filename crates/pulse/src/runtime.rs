@@ -153,7 +153,7 @@ impl Pulse {
     }
 
     fn hear_news(&mut self, election: &mut Election, out: &mut Vec<Output>) {
-        let news = self.watch.news();
+        let news = self.watch.news(&self.pair);
         if news.links {
             self.check_links(election, out);
         }

@@ -15,14 +15,16 @@ pub struct Watch {
     monitor: Option<Monitor>,
     /// `monitor_links`, which counts only with a backup.
     links_matter: bool,
-    /// Links without carrier as last told: public, private.
+    /// Links that do not work as last told: public, private.
     down: (bool, bool),
+    /// Whether the heartbeat addresses were seen on a link: public, private.
+    seen: (bool, bool),
 }
 
 /// What was heard.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct News {
-    /// Some link has changed.
+    /// Some link has changed, or has got or lost one of the heartbeat addresses.
     pub links: bool,
     /// Addresses that are gone.
     pub gone: Vec<Ipv4Addr>,
@@ -36,7 +38,7 @@ impl Watch {
         let monitor = Monitor::open()
             .inspect_err(|error| log::info!("links and addresses cannot be watched: {error}"))
             .ok();
-        Self { monitor, links_matter: links_matter(config), down: (false, false) }
+        Self { monitor, links_matter: links_matter(config), down: (false, false), seen: (false, false) }
     }
 
     /// What to wait on.
@@ -56,11 +58,11 @@ impl Watch {
     }
 
     /// What has happened since the last call.
-    pub fn news(&mut self) -> News {
+    pub fn news(&mut self, pair: &Pair) -> News {
         let mut news = News::default();
         let Some(monitor) = &mut self.monitor else { return news };
         match monitor.drain() {
-            Ok(events) => events.into_iter().for_each(|event| news.add(event)),
+            Ok(events) => events.into_iter().for_each(|event| news.add(event, pair)),
             Err(error) => {
                 log::info!("links and addresses are no longer watched: {error}");
                 self.monitor = None;
@@ -72,8 +74,18 @@ impl Watch {
     /// Looks at the links under both heartbeat paths; what the election has to know, if it is new.
     pub fn check_links(&mut self, pair: &Pair, survey: &io::Result<Survey>) -> Option<Input<'static>> {
         let (links, held) = survey.as_ref().ok().filter(|_| self.links_matter)?;
-        let is_down = |address: Ipv4Addr| link_of(address, links, held).is_some_and(|link| !works(link));
-        let down = (is_down(pair.public.local), pair.private.is_some_and(|ends| is_down(ends.local)));
+        let is_down = |address: Ipv4Addr, seen: &mut bool| match link_of(address, links, held) {
+            Some(link) => {
+                *seen = true;
+                !works(link)
+            }
+            None => *seen,
+        };
+        let (public, private) = &mut self.seen;
+        let down = (
+            is_down(pair.public.local, public),
+            pair.private.is_some_and(|ends| is_down(ends.local, private)),
+        );
         if std::mem::replace(&mut self.down, down) == down {
             return None;
         }
@@ -88,11 +100,15 @@ impl Watch {
 pub type Survey = (Vec<Link>, Vec<InterfaceAddress>);
 
 impl News {
-    fn add(&mut self, event: Event) {
+    fn add(&mut self, event: Event, pair: &Pair) {
+        let is_heartbeats = |held: &InterfaceAddress| pair.paths().any(|ends| ends.local == held.address);
         match event {
             Event::LinkChanged(_) | Event::LinkGone(_) => self.links = true,
-            Event::AddressGone(held) => self.gone.push(held.address),
-            Event::AddressAdded(_) => {}
+            Event::AddressGone(held) => {
+                self.links |= is_heartbeats(&held);
+                self.gone.push(held.address);
+            }
+            Event::AddressAdded(held) => self.links |= is_heartbeats(&held),
             Event::Missed => (self.links, self.missed) = (true, true),
         }
     }
@@ -102,7 +118,8 @@ fn links_matter(config: &Config) -> bool {
     config.monitor_links != 0 && config.backup_active && config.backup.is_set()
 }
 
-/// An address that is nowhere says nothing of any link: the original counted that as up.
+/// The link that carries the address. One that was never seen anywhere says nothing of any link; one that was has lost
+/// its link, by an interface that is gone, say. The original counted both as up.
 fn link_of<'a>(address: Ipv4Addr, links: &'a [Link], held: &[InterfaceAddress]) -> Option<&'a Link> {
     let index = held.iter().find(|held| held.address == address)?.index;
     links.iter().find(|link| link.index == index)
@@ -135,7 +152,7 @@ mod tests {
     }
 
     fn watch() -> Watch {
-        Watch { monitor: None, links_matter: true, down: (false, false) }
+        Watch { monitor: None, links_matter: true, down: (false, false), seen: (false, false) }
     }
 
     fn pair() -> Pair {
@@ -160,9 +177,36 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_is_nowhere_is_no_link_failure() {
+    fn an_address_that_was_never_anywhere_is_no_link_failure() {
         let survey = Ok((vec![link(1, false, false)], vec![held(1, [10, 9, 9, 9])]));
         assert_eq!(watch().check_links(&pair(), &survey), None);
+    }
+
+    #[test]
+    fn an_address_that_has_gone_is_a_link_failure_until_it_is_back() {
+        let (mut watch, pair) = (watch(), pair());
+        let links = || vec![link(1, true, true), link(2, true, true)];
+        let (public, private) = (held(1, [10, 0, 1, 1]), held(2, [10, 0, 2, 1]));
+        let both = [public, private];
+        let down = |public, private| Some(Input::LinksDown { public, private });
+        assert_eq!(watch.check_links(&pair, &Ok((links(), both.to_vec()))), None);
+        // The address alone, and then the interface too.
+        assert_eq!(watch.check_links(&pair, &Ok((links(), both[..1].to_vec()))), down(false, true));
+        assert_eq!(watch.check_links(&pair, &Ok((links()[..1].to_vec(), both.to_vec()))), None);
+        assert_eq!(watch.check_links(&pair, &Ok((Vec::new(), Vec::new()))), down(true, true));
+        assert_eq!(watch.check_links(&pair, &Ok((links(), both.to_vec()))), Some(Input::LinksUp));
+    }
+
+    #[test]
+    fn of_the_addresses_those_of_the_heartbeat_make_the_links_worth_a_look() {
+        let (public, private, virtual_one) = ([10, 0, 1, 1], [10, 0, 2, 1], [10, 0, 1, 100]);
+        for (address, links) in [(public, true), (private, true), (virtual_one, false)] {
+            for event in [Event::AddressAdded, Event::AddressGone] {
+                let mut news = News::default();
+                news.add(event(held(1, address)), &pair());
+                assert_eq!(news.links, links, "{address:?}");
+            }
+        }
     }
 
     #[test]

@@ -33,7 +33,11 @@ fn without_backup() -> String {
 }
 
 fn nodes(test: &str) -> (Site, Node, Node) {
-    let site = Site::new(test, CONFIG, LVS);
+    nodes_with(test, CONFIG)
+}
+
+fn nodes_with(test: &str, config: &str) -> (Site, Node, Node) {
+    let site = Site::new(test, config, LVS);
     (site, Node::new("a", "10.0.0.1"), Node::new("b", "10.0.0.2"))
 }
 
@@ -100,4 +104,18 @@ fn a_backup_that_the_sockets_do_not_reach_is_taken_on_at_the_next_start() {
     a.logs("heartbeat addresses or port have changed: they are taken over at the next start");
     a.logs("backup_active has changed: it is taken over at the next start");
     assert!(a.holds_vip());
+}
+
+#[test]
+fn an_interface_that_vanishes_is_a_link_failure() {
+    let config = CONFIG.replace("keepalive", "monitor_links = 1\nkeepalive");
+    let (site, mut a, mut b) = nodes_with("vanished", &config);
+    a.start(&site, "");
+    a.logs("partner dead: activating lvs");
+    b.start(&site, "");
+    b.logs("STARTING PULSE AS BACKUP");
+    a.run("ip link del eth0");
+    a.logs("Primary NIC: link down");
+    a.logs("local link failure: deactivating LVS");
+    b.logs("partner dead: activating lvs");
 }
