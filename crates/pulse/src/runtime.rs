@@ -156,6 +156,7 @@ impl Pulse {
         let news = self.watch.news(&self.pair);
         if news.links {
             self.check_links(election, out);
+            self.effects.vips().links_changed(clock::now());
         }
         self.effects.vips().addresses_gone(&news.gone, news.missed, clock::now());
     }

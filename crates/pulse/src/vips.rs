@@ -1,11 +1,14 @@
 //! The virtual addresses of this node: raised, withdrawn, announced and guarded together.
 
+use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::io;
 use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use heartbeat::Mode;
 use lvs_cf::Config;
+use system::route::Link;
 use system::vip::{self, Addresses, VirtualAddress};
 
 use crate::arp::Announcements;
@@ -16,6 +19,9 @@ const RESTORE_PAUSE: Duration = Duration::from_secs(1);
 
 /// An announcement that follows so soon upon raising the addresses needs no new look at the links.
 const FRESH: Duration = Duration::from_millis(100);
+
+/// At most so often are the links looked at for the sake of the announcements: some flap.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 /// What could not be raised or withdrawn is tried again after a second, and after twice as long each further time up
 /// to this.
@@ -30,6 +36,11 @@ pub struct Vips {
     /// Those that somebody else took down are raised again at this time.
     restore_at: Option<Duration>,
     restored: Option<Duration>,
+    /// Devices of virtual addresses that could carry no announcement when they were last looked at.
+    dead: BTreeSet<String>,
+    /// They are looked at again at this time, for links have changed.
+    look_at: Option<Duration>,
+    looked: Option<Duration>,
     /// When addresses were last raised or withdrawn.
     settled: Option<Duration>,
     /// What is still to be done.
@@ -57,6 +68,9 @@ impl Vips {
             wanted: Vec::new(),
             restore_at: None,
             restored: None,
+            dead: BTreeSet::new(),
+            look_at: None,
+            looked: None,
             settled: None,
             unsettled: None,
         }
@@ -71,7 +85,7 @@ impl Vips {
     /// Takes the addresses of `config` off this node, also those that a killed predecessor left.
     pub fn withdraw(&mut self, now: Duration, config: &Config) {
         self.announcements.cancel();
-        self.restore_at = None;
+        (self.restore_at, self.look_at) = (None, None);
         self.wanted.clear();
         self.settle(now, vip::wanted(config));
     }
@@ -88,12 +102,42 @@ impl Vips {
 
     /// Announces all of them again, from the first round.
     pub fn announce(&mut self, now: Duration) {
-        if self.settled.is_some_and(|settled| now < settled + FRESH) {
-            return self.announcements.start(now, &self.wanted, self.addresses.links_when_settled());
-        }
-        match self.addresses.links() {
-            Ok(links) => self.announcements.start(now, &self.wanted, &links),
+        let is_fresh = self.settled.is_some_and(|settled| now < settled + FRESH);
+        let links = match is_fresh {
+            true => Ok(Cow::Borrowed(self.addresses.links_when_settled())),
+            false => self.addresses.links().map(Cow::Owned),
+        };
+        match links {
+            Ok(links) => {
+                self.dead = dead_devices(&self.wanted, &links);
+                self.announcements.start(now, &self.wanted, &links);
+            }
             Err(error) => log::info!("cannot list the links: {error}"),
+        }
+    }
+
+    /// Links have changed. When one comes to life that virtual addresses are on, nobody there has heard of them yet.
+    pub fn links_changed(&mut self, now: Duration) {
+        if !self.wanted.is_empty() {
+            let soonest = self.looked.map_or(now, |last| last + LOOK_PAUSE);
+            self.look_at.get_or_insert(now.max(soonest));
+        }
+    }
+
+    fn look(&mut self, now: Duration) {
+        (self.look_at, self.looked) = (None, Some(now));
+        let links = match self.addresses.links() {
+            Ok(links) => links,
+            Err(error) => {
+                self.look_at = Some(now + LOOK_PAUSE);
+                return log::info!("cannot list the links: {error}");
+            }
+        };
+        let dead = dead_devices(&self.wanted, &links);
+        let earlier = std::mem::replace(&mut self.dead, dead);
+        if let Some(device) = earlier.iter().find(|device| !self.dead.contains(*device)) {
+            log::info!("link of {device} is up: announcing the virtual addresses");
+            self.announcements.start(now, &self.wanted, &links);
         }
     }
 
@@ -146,7 +190,8 @@ impl Vips {
     /// When something here is due.
     pub fn next_deadline(&self) -> Option<Duration> {
         let retry = self.unsettled.as_ref().map(|unsettled| unsettled.due);
-        [self.announcements.next_deadline(), self.restore_at, retry].into_iter().flatten().min()
+        let deadlines = [self.announcements.next_deadline(), self.restore_at, self.look_at, retry];
+        deadlines.into_iter().flatten().min()
     }
 
     /// Does what is due.
@@ -156,6 +201,9 @@ impl Vips {
         }
         if self.unsettled.as_ref().is_some_and(|unsettled| unsettled.due <= now) {
             self.retry(now);
+        }
+        if self.look_at.is_some_and(|at| at <= now) {
+            self.look(now);
         }
         self.announcements.proceed(now);
     }
@@ -199,4 +247,12 @@ impl Vips {
             self.unsettled = Some(Unsettled { known, count, due: now + pause, pause });
         }
     }
+}
+
+/// The devices of these addresses that are not there, or carry nothing now.
+fn dead_devices(vips: &[VirtualAddress], links: &[Link]) -> BTreeSet<String> {
+    let alive: BTreeSet<_> =
+        links.iter().filter(|link| link.works()).map(|link| link.name.as_str()).collect();
+    let devices = vips.iter().map(VirtualAddress::device);
+    devices.filter(|device| !alive.contains(device)).map(str::to_owned).collect()
 }

@@ -77,7 +77,7 @@ impl Watch {
         let is_down = |address: Ipv4Addr, seen: &mut bool| match link_of(address, links, held) {
             Some(link) => {
                 *seen = true;
-                !works(link)
+                !link.works()
             }
             None => *seen,
         };
@@ -123,11 +123,6 @@ fn links_matter(config: &Config) -> bool {
 fn link_of<'a>(address: Ipv4Addr, links: &'a [Link], held: &[InterfaceAddress]) -> Option<&'a Link> {
     let index = held.iter().find(|held| held.address == address)?.index;
     links.iter().find(|link| link.index == index)
-}
-
-/// Set up, and with carrier; a bond or VLAN has it from the links below.
-fn works(link: &Link) -> bool {
-    link.up && link.carrier
 }
 
 #[cfg(test)]

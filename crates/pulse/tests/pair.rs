@@ -119,3 +119,17 @@ fn an_interface_that_vanishes_is_a_link_failure() {
     a.logs("local link failure: deactivating LVS");
     b.logs("partner dead: activating lvs");
 }
+
+#[test]
+fn a_link_that_comes_to_life_hears_of_the_addresses() {
+    let (site, mut a, _b) = nodes("late-link");
+    a.run("ip link add name dead type veth peer name end");
+    a.run("ip link set end up");
+    site.configure(&CONFIG.replace("eth0:1", "dead:1"));
+    a.start(&site, "");
+    a.logs("partner dead: activating lvs");
+    a.logs("gratuitous lvs arps finished");
+    a.run("ip link set dead up");
+    a.logs("link of dead is up: announcing the virtual addresses");
+    a.logs("gratuitous lvs arps finished");
+}

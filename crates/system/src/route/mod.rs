@@ -35,6 +35,14 @@ pub struct Link {
     pub loopback: bool,
 }
 
+impl Link {
+    /// Set up, and with carrier; a bond or VLAN has it from the links below.
+    #[must_use]
+    pub fn works(&self) -> bool {
+        self.up && self.carrier
+    }
+}
+
 /// An IPv4 address of an interface.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InterfaceAddress {
