@@ -39,6 +39,8 @@ pub(super) struct Handover {
     spent: bool,
     /// This active node was told to end, and leaves at this time at the latest.
     leave_at: Option<Duration>,
+    /// Its partner has said that it prepares.
+    heard: bool,
 }
 
 /// lvs runs, or is being started, on this standby.
@@ -122,19 +124,15 @@ impl Election {
         self.handover.spent = false;
         match note {
             Some(Note::Leaving) => self.partner_leaves(now, out),
-            Some(Note::Preparing) if self.handover.leave_at.is_some() => {
-                self.handover.leave_at = Some(self.patience(now));
+            // A second "preparing" does not prolong the wait.
+            Some(Note::Preparing) if self.is_leaving() && !self.handover.heard => {
+                self.handover.heard = true;
+                self.handover.leave_at = Some(now + PATIENCE);
             }
-            Some(Note::Ready) if self.handover.leave_at.is_some() => self.leave(out),
+            Some(Note::Ready) if self.is_leaving() => self.leave(out),
             _ if self.partner == Partner::Running => self.unprepare(out),
             _ => {}
         }
-    }
-
-    /// A second "preparing" does not prolong the wait.
-    fn patience(&self, now: Duration) -> Duration {
-        let at = now + PATIENCE;
-        self.handover.leave_at.filter(|before| *before > now + UNHEARD).map_or(at, |before| before.min(at))
     }
 
     fn partner_leaves(&mut self, now: Duration, out: &mut Vec<Output>) {
@@ -170,6 +168,7 @@ impl Election {
             return false;
         }
         self.handover.leave_at = Some(now + UNHEARD);
+        self.handover.heard = false;
         self.say(now, self.word(), out);
         true
     }
