@@ -26,6 +26,8 @@ pub struct Director {
     lvs: Controller,
     sync: Sync,
     active: bool,
+    /// The election has yet to hear that this node is not active: some addresses are still here.
+    leaving: bool,
     /// The sync daemon has yet to hear that this node is active: the announcements go first.
     sync_due: bool,
     /// An lvs that did not end as it should may have left services in the table.
@@ -59,7 +61,16 @@ impl Director {
     /// A node that is not active.
     pub fn new(config: Config, addresses: Addresses, lvs: Program) -> Self {
         let (vips, lvs) = (Vips::new(addresses, Mode::Lvs), Controller::new(lvs));
-        Self { config, vips, lvs, sync: Sync::new(), active: false, sync_due: false, abandoned: None }
+        Self {
+            config,
+            vips,
+            lvs,
+            sync: Sync::new(),
+            active: false,
+            leaving: false,
+            sync_due: false,
+            abandoned: None,
+        }
     }
 
     /// Becomes active. lvs starts first: while it fills the table, the addresses come up.
@@ -85,6 +96,14 @@ impl Director {
         match reason {
             DeactivateReason::Terminating => self.sync.stop(now, &self.config),
             _ => self.sync.set_role(now, &self.config, SyncRole::Backup),
+        }
+    }
+
+    /// The partner takes over when it hears of this: not while both would answer for an address.
+    fn leave(&mut self, answers: &mut Answers) {
+        if self.leaving && !self.vips.linger() {
+            self.leaving = false;
+            answers.push(Input::Deactivated);
         }
     }
 
@@ -130,7 +149,8 @@ impl Effects for Director {
             }
             Output::Deactivate(reason) => {
                 self.deactivate(now, *reason);
-                answers.push(Input::Deactivated);
+                self.leaving = true;
+                self.leave(answers);
             }
             // lvs fills the table while the addresses are still elsewhere.
             Output::Prepare => {
@@ -198,6 +218,7 @@ impl Effects for Director {
 
     fn proceed(&mut self, now: Duration, readable: bool, answers: &mut Answers) {
         self.vips.proceed(now);
+        self.leave(answers);
         self.lvs.proceed(now);
         self.sync.proceed(now);
         self.clear_table(now);

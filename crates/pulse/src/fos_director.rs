@@ -36,6 +36,8 @@ pub struct FosDirector {
     goal: Option<Task>,
     /// What the election waits for, until the goal is reached.
     owed: Option<Input<'static>>,
+    /// No fos runs and the addresses have been moved: what is left to do once those to be withdrawn are gone.
+    moved: bool,
     gateway: Option<Check>,
 }
 
@@ -43,7 +45,7 @@ impl FosDirector {
     /// A node that does nothing yet.
     pub fn new(config: Config, addresses: Addresses, fos: Program) -> Self {
         let (vips, fos) = (Vips::new(addresses, Mode::Fos), Fos::new(fos));
-        Self { config, vips, fos, goal: None, owed: None, gateway: None }
+        Self { config, vips, fos, goal: None, owed: None, moved: false, gateway: None }
     }
 
     /// Sets a goal and goes for it.
@@ -57,6 +59,7 @@ impl FosDirector {
         self.goal = goal;
         self.owed = owed;
         self.gateway = None;
+        self.moved = false;
         self.step(now, answers);
     }
 
@@ -73,6 +76,16 @@ impl FosDirector {
         } else {
             self.vips.withdraw(now, &self.config);
         }
+        self.moved = true;
+        self.conclude(answers);
+    }
+
+    /// The partner takes over when it hears that this node is not active: not while both would answer for an address.
+    fn conclude(&mut self, answers: &mut Answers) {
+        if !self.moved || self.vips.linger() {
+            return;
+        }
+        self.moved = false;
         answers.extend(self.owed.take());
         if let Some(Err(error)) = self.goal.map(|task| self.fos.start(task)) {
             log::info!("cannot start fos: {error}");
@@ -158,6 +171,7 @@ impl Effects for FosDirector {
 
     fn proceed(&mut self, now: Duration, _readable: bool, answers: &mut Answers) {
         self.vips.proceed(now);
+        self.conclude(answers);
         self.fos.proceed(now);
         if let Some(answered) = self.gateway.as_mut().and_then(|check| check.proceed(now)) {
             self.gateway = None;

@@ -23,6 +23,10 @@ const FRESH: Duration = Duration::from_millis(100);
 /// At most so often are the links looked at for the sake of the announcements: some flap.
 const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
+/// So long is the partner not told that this node serves no longer, if addresses cannot be withdrawn: one try at once
+/// and two later ones.
+const LINGER_LIMIT: Duration = Duration::from_millis(3500);
+
 /// What could not be raised or withdrawn is tried again after a second, and after twice as long each further time up
 /// to this.
 const RETRY_LIMIT: Duration = Duration::from_secs(60);
@@ -45,6 +49,8 @@ pub struct Vips {
     settled: Option<Duration>,
     /// What is still to be done.
     unsettled: Option<Unsettled>,
+    /// Addresses that cannot be withdrawn are waited for until then.
+    linger_until: Option<Duration>,
 }
 
 /// Some addresses could not be raised or withdrawn.
@@ -73,11 +79,13 @@ impl Vips {
             looked: None,
             settled: None,
             unsettled: None,
+            linger_until: None,
         }
     }
 
     /// Makes this node hold the addresses of `config`.
     pub fn raise(&mut self, now: Duration, config: &Config) {
+        self.linger_until = None;
         self.wanted = vip::wanted(config);
         self.settle(now, self.wanted.clone());
     }
@@ -88,6 +96,23 @@ impl Vips {
         (self.restore_at, self.look_at) = (None, None);
         self.wanted.clear();
         self.settle(now, vip::wanted(config));
+        self.linger_until = Some(now + LINGER_LIMIT);
+    }
+
+    /// Whether addresses that were to be withdrawn may still be here, and are still waited for.
+    pub fn linger(&mut self) -> bool {
+        let Some(unsettled) = self.unsettled.as_ref().filter(|_| self.linger_until.is_some()) else {
+            return false;
+        };
+        let Ok((_, held)) = self.addresses.survey() else { return true };
+        unsettled.known.iter().any(|vip| held.iter().any(|held| held.address == vip.address))
+    }
+
+    fn stop_lingering(&mut self) {
+        if self.linger() {
+            log::info!("virtual addresses cannot be withdrawn; the partner is not kept waiting any longer");
+        }
+        self.linger_until = None;
     }
 
     /// Exchanges the addresses that this node holds for those of `config`, and announces them if they differ.
@@ -190,7 +215,8 @@ impl Vips {
     /// When something here is due.
     pub fn next_deadline(&self) -> Option<Duration> {
         let retry = self.unsettled.as_ref().map(|unsettled| unsettled.due);
-        let deadlines = [self.announcements.next_deadline(), self.restore_at, self.look_at, retry];
+        let linger = self.linger_until.filter(|_| self.unsettled.is_some());
+        let deadlines = [self.announcements.next_deadline(), self.restore_at, self.look_at, retry, linger];
         deadlines.into_iter().flatten().min()
     }
 
@@ -206,6 +232,9 @@ impl Vips {
             self.look(now);
         }
         self.announcements.proceed(now);
+        if self.linger_until.is_some_and(|until| until <= now) {
+            self.stop_lingering();
+        }
     }
 
     /// Tries again what failed; what stands now that did not before is announced.

@@ -1,5 +1,6 @@
 //! One pulse on the loopback of a network of its own, and the address of its partner, where the test listens.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail as tests do")]
+#![allow(dead_code, reason = "each test needs a part of it")]
 
 use std::net::UdpSocket;
 use std::path::PathBuf;
@@ -78,8 +79,19 @@ impl Lone {
     }
 
     pub fn start(&mut self, arguments: &[&str]) {
+        self.start_by(Command::new(env!("CARGO_BIN_EXE_pulse")), arguments);
+    }
+
+    /// Starts a pulse that may not change addresses.
+    pub fn start_powerless(&mut self, arguments: &[&str]) {
+        let mut command = Command::new("setpriv");
+        let without = ["--bounding-set", "-net_admin", "--inh-caps", "-net_admin"];
+        command.args(without).arg(env!("CARGO_BIN_EXE_pulse"));
+        self.start_by(command, arguments);
+    }
+
+    fn start_by(&mut self, mut command: Command, arguments: &[&str]) {
         let log = std::fs::File::create(self.path("log")).unwrap();
-        let mut command = Command::new(env!("CARGO_BIN_EXE_pulse"));
         command.args(["-n", "-c", &self.path("lvs.cf"), "--lvsd", &self.path("lvs")]).args(arguments);
         self.pulse = Some(command.stdin(Stdio::null()).stdout(log).spawn().unwrap());
     }
@@ -109,6 +121,14 @@ impl Lone {
             std::thread::sleep(Duration::from_millis(1));
         }
         count
+    }
+
+    /// Waits for the next heartbeat; its word, as a number.
+    pub fn word(&self) -> u32 {
+        let mut datagram = [0; 16];
+        self.partner.set_nonblocking(false).unwrap();
+        self.partner.recv(&mut datagram).expect("a heartbeat");
+        u32::from_ne_bytes(datagram[..4].try_into().unwrap())
     }
 
     pub fn holds(&self, address: &str) -> bool {
