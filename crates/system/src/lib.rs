@@ -11,7 +11,7 @@ pub mod ipvs;
 pub mod limits;
 pub mod logging;
 pub mod net_check;
-mod netlink;
+pub mod netlink;
 pub mod options;
 pub mod orphan;
 pub mod packet;

@@ -37,11 +37,35 @@ pub(crate) struct Netlink {
 
 /// A message as it came, its netlink header taken off; it can be sent again as it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Message {
+pub struct Message {
     /// The message type of the netlink header.
     pub kind: u16,
     /// What follows the netlink header.
     pub payload: Vec<u8>,
+}
+
+/// A piece of an answer.
+#[derive(Debug)]
+pub enum Part {
+    /// Something that was asked for.
+    Message(Message),
+    /// The end: the request was carried out, or why not.
+    End(io::Result<()>),
+}
+
+impl Part {
+    fn of(message: &NetlinkBuffer<&[u8]>) -> Part {
+        match message.message_type() {
+            NLMSG_DONE => Part::End(done(message.payload())),
+            NLMSG_ERROR => Part::End(acknowledgement(message.payload())),
+            kind => Part::Message(Message { kind, payload: message.payload().to_vec() }),
+        }
+    }
+}
+
+/// The pieces of answers in a datagram; the first message that breaks the protocol is the last.
+pub fn parts(datagram: &[u8]) -> impl Iterator<Item = io::Result<Part>> + '_ {
+    Messages(datagram).map(|message| message.map(|message| Part::of(&message)))
 }
 
 impl NetlinkSerializable for Message {
@@ -152,15 +176,10 @@ impl Netlink {
                     continue;
                 }
                 interrupted |= message.flags() & NLM_F_DUMP_INTR != 0;
-                let end = match message.message_type() {
-                    NLMSG_DONE => done(message.payload()),
-                    NLMSG_ERROR => acknowledgement(message.payload()),
-                    kind => {
-                        messages.push(Message { kind, payload: message.payload().to_vec() });
-                        continue;
-                    }
-                };
-                return end.map(|()| (messages, interrupted));
+                match Part::of(&message) {
+                    Part::Message(message) => messages.push(message),
+                    Part::End(answer) => return answer.map(|()| (messages, interrupted)),
+                }
             }
         }
     }

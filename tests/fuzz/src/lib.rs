@@ -53,6 +53,7 @@ pub const TARGETS: &[Target] = &[
     },
     Target { name: "heartbeat", execute: heartbeats::election, executions: 40_000, words: &[] },
     Target { name: "ipvs_dump", execute: targets::ipvs_dump, executions: 60_000, words: &[] },
+    Target { name: "netlink", execute: targets::netlink, executions: 60_000, words: &[] },
     Target { name: "route", execute: targets::route, executions: 60_000, words: &[] },
     Target {
         name: "options",

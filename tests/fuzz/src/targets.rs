@@ -6,7 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use health::{load_average, loaded_weight, split_command, unescape, Expectation, Judgement, REPLY_LIMIT};
 use ipvs::wire::{self, Listed};
 use ipvs::{diff, Backend, Recorder, Table};
-use lvs_cf::{analyse, parse, write, Colour, Config, NoNames, Style, Tree};
+use lvs_cf::{analyse, parse, write, Colour, Config, NoNames, Style, Text, Tree};
+use system::netlink::{parts, Part};
 use system::options::{Opt, Options};
 
 /// Any lvs.cf: a lossless tree also after an edit, one verdict, and a written file that means the same.
@@ -26,15 +27,28 @@ pub fn lvs_cf(source: &[u8]) {
     }
 }
 
+/// What was set is there when the text is read again; to set it again changes nothing.
 fn edit(source: &[u8]) {
     let mut tree = Tree::parse(source);
-    // Refused where there is nothing sound to edit.
-    let _ = tree.root_mut().set("keepalive", &["7"]);
-    for block in tree.root_mut().blocks_mut() {
-        let _ = block.set("port", &["81"]);
-    }
+    let set = set_values(&mut tree);
     let text = tree.to_bytes();
-    assert_eq!(Tree::parse(&text).to_bytes(), text);
+    let mut again = Tree::parse(&text);
+    assert_eq!(again.to_bytes(), text);
+    let found = again.root().get("keepalive").filter(|_| set[0]).into_iter();
+    let ports = again.root().blocks().zip(&set[1..]).filter(|(_, set)| **set);
+    let ports = ports.map(|(block, _)| block.get("port").unwrap_or_default());
+    for (values, wanted) in found.map(|found| (found, "7")).chain(ports.map(|found| (found, "81"))) {
+        assert_eq!(values.iter().map(Text::as_bytes).collect::<Vec<_>>(), [wanted.as_bytes()]);
+    }
+    assert_eq!(set_values(&mut again), set, "the same blocks");
+    assert_eq!(again.to_bytes(), text);
+}
+
+/// Sets a key of the whole and one of each block; says of each whether it was possible.
+fn set_values(tree: &mut Tree) -> Vec<bool> {
+    let whole = tree.root_mut().set("keepalive", &["7"]).is_ok();
+    let blocks = tree.root_mut().blocks_mut().map(|block| block.set("port", &["81"]).is_ok());
+    [whole].into_iter().chain(blocks).collect()
 }
 
 /// The writer sorts blocks by kind, which renumbers them.
@@ -93,6 +107,24 @@ fn leads(from: &Table, to: &Table) {
         result.expect("a plan can be carried out");
     }
     assert_eq!(&kernel.table, to);
+}
+
+/// Any datagram of netlink messages: none is longer than what came, and nothing follows one that is broken.
+pub fn netlink(datagram: &[u8]) {
+    let (mut rest, mut broken) = (datagram.len(), false);
+    for part in parts(datagram) {
+        assert!(!broken);
+        rest = match &part {
+            Ok(Part::Message(message)) => rest.checked_sub(16 + message.payload.len()),
+            Ok(Part::End(answer)) => {
+                drop(answer.as_ref().map_err(ToString::to_string));
+                rest.checked_sub(16)
+            }
+            Err(_) => Some(rest),
+        }
+        .expect("no more bytes than there are");
+        broken = part.is_err();
+    }
 }
 
 /// Any payload of a link or an address message.

@@ -25,6 +25,11 @@ fn ipvs_dump() {
 }
 
 #[test]
+fn netlink() {
+    bounded("netlink");
+}
+
+#[test]
 fn route() {
     bounded("route");
 }
