@@ -46,26 +46,46 @@ impl ArpFrame {
     }
 }
 
+/// A datagram of four bytes from and to UDP `port`.
+pub fn datagram(from: (Mac, Ipv4Addr), to: (Mac, Ipv4Addr), port: u16, payload: [u8; 4]) -> [u8; FRAME] {
+    let mut frame = packet(from, to, 32, [0; 4]);
+    udp_header(&mut frame, port, 12);
+    frame[42..46].copy_from_slice(&payload);
+    frame
+}
+
 /// The first 24 bytes of a long datagram to UDP `port`, in an IPv4 fragment after which none follows.
 pub fn first_fragment(from: (Mac, Ipv4Addr), to: (Mac, Ipv4Addr), port: u16, id: u16) -> [u8; FRAME] {
+    let [high, low] = id.to_be_bytes();
+    // More fragments follow.
+    let mut frame = packet(from, to, 44, [high, low, 0x20, 0]);
+    udp_header(&mut frame, port, 4000);
+    frame
+}
+
+/// A frame with the header of an IPv4 packet of UDP, `length` bytes in all.
+fn packet(from: (Mac, Ipv4Addr), to: (Mac, Ipv4Addr), length: u8, fragment: [u8; 4]) -> [u8; FRAME] {
     let mut frame = [0; FRAME];
     frame[..6].copy_from_slice(&to.0);
     frame[6..12].copy_from_slice(&from.0);
     frame[12..14].copy_from_slice(&[0x08, 0]);
-    // 44 bytes in all; more fragments follow; 64 hops; UDP.
     let header = &mut frame[14..34];
-    header[..4].copy_from_slice(&[0x45, 0, 0, 44]);
-    header[4..6].copy_from_slice(&id.to_be_bytes());
-    header[6..10].copy_from_slice(&[0x20, 0, 64, 17]);
+    header[..4].copy_from_slice(&[0x45, 0, 0, length]);
+    header[4..8].copy_from_slice(&fragment);
+    // 64 hops; UDP.
+    header[8..10].copy_from_slice(&[64, 17]);
     header[12..16].copy_from_slice(&from.1.octets());
     header[16..20].copy_from_slice(&to.1.octets());
     let sum = checksum(header);
     header[10..12].copy_from_slice(&sum.to_be_bytes());
-    // Both ports, and the length of the whole.
+    frame
+}
+
+/// Both ports, and the length of the whole; without a checksum.
+fn udp_header(frame: &mut [u8; FRAME], port: u16, length: u16) {
     frame[34..36].copy_from_slice(&port.to_be_bytes());
     frame[36..38].copy_from_slice(&port.to_be_bytes());
-    frame[38..40].copy_from_slice(&4000_u16.to_be_bytes());
-    frame
+    frame[38..40].copy_from_slice(&length.to_be_bytes());
 }
 
 fn checksum(header: &[u8]) -> u16 {
@@ -98,7 +118,9 @@ mod tests {
 
     #[test]
     fn a_header_sums_up_to_nothing() {
-        let frame = first_fragment(([6; 6], [10, 0, 0, 9].into()), ([2; 6], [10, 0, 0, 1].into()), 539, 7);
-        assert_eq!(checksum(&frame[14..34]), 0);
+        let (from, to) = (([6; 6], [10, 0, 0, 9].into()), ([2; 6], [10, 0, 0, 1].into()));
+        for frame in [first_fragment(from, to, 539, 7), datagram(from, to, 539, *b"word")] {
+            assert_eq!(checksum(&frame[14..34]), 0);
+        }
     }
 }

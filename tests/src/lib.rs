@@ -44,7 +44,7 @@ pub use client::{Conversation, Outcome, Probe, Prober, Report, Sample};
 pub use cluster::{Cluster, ClusterBuilder, Forwarding, RealServer, CLIENT, NAT_ROUTER, VIP};
 pub use config::{Config, Virtual};
 pub use director::{daemon, Director};
-pub use forge::{device, first_fragment, foreign_mac, Mac, EVERYBODY, FRAME};
+pub use forge::{datagram, device, first_fragment, foreign_mac, Mac, EVERYBODY, FRAME};
 pub use host::Host;
 pub use hostile::{HostileServer, Manner};
 pub use journal::{Journal, Line};
