@@ -32,6 +32,6 @@ fn a_pair_survives_whatever_happens_to_it() {
             }
         }
     }
-    println!("seed {seed}: {taken} steps in {:.0?}", start.elapsed());
+    println!("seed {seed}: {taken} steps in {:.0?}\n{}", start.elapsed(), chaos.usage());
     assert!(taken > 0);
 }

@@ -33,7 +33,7 @@ pub const TARGETS: &[Target] = &[
     Target {
         name: "lvs_cf",
         execute: targets::lvs_cf,
-        executions: 4_000,
+        executions: 20_000,
         words: &[
             "virtual",
             "server",
@@ -51,26 +51,26 @@ pub const TARGETS: &[Target] = &[
             "99999999999",
         ],
     },
-    Target { name: "heartbeat", execute: heartbeats::election, executions: 40_000, words: &[] },
-    Target { name: "ipvs_dump", execute: targets::ipvs_dump, executions: 60_000, words: &[] },
-    Target { name: "netlink", execute: targets::netlink, executions: 60_000, words: &[] },
-    Target { name: "route", execute: targets::route, executions: 60_000, words: &[] },
+    Target { name: "heartbeat", execute: heartbeats::election, executions: 100_000, words: &[] },
+    Target { name: "ipvs_dump", execute: targets::ipvs_dump, executions: 300_000, words: &[] },
+    Target { name: "netlink", execute: targets::netlink, executions: 300_000, words: &[] },
+    Target { name: "route", execute: targets::route, executions: 300_000, words: &[] },
     Target {
         name: "options",
         execute: targets::options,
-        executions: 60_000,
+        executions: 300_000,
         words: &["-", "--", "=", "\0", "--help", "-?", "--usage", "0x", "-2147483649", "-nv", "--vip="],
     },
     Target {
         name: "check_text",
         execute: targets::check_text,
-        executions: 60_000,
+        executions: 300_000,
         words: &["\\", "\\r\\n", "\"", "'", "%h", "%p", "*", "\0"],
     },
     Target {
         name: "load",
         execute: targets::load,
-        executions: 60_000,
+        executions: 300_000,
         words: &["load", " average", "s", ":", ": ", ", ", ".", "1e999", "é"],
     },
 ];

@@ -56,3 +56,19 @@ fn every_target_is_among_them() {
         assert!(source.contains(&format!("bounded(\"{}\")", target.name)), "{}", target.name);
     }
 }
+
+/// The number, its thousands apart.
+fn grouped(number: u64) -> String {
+    assert!((1_000..1_000_000).contains(&number));
+    format!("{} {:03}", number / 1000, number % 1000)
+}
+
+#[test]
+fn the_documentation_has_all_of_them() {
+    let page = include_str!("../../../docs/testing.md");
+    for target in fuzz::TARGETS {
+        let (start, end) = (format!("| `{}` |", target.name), format!("| {} |", grouped(target.executions)));
+        let is_its_row = |line: &str| line.starts_with(&start) && line.ends_with(&end);
+        assert!(page.lines().any(is_its_row), "{} with {}", target.name, target.executions);
+    }
+}

@@ -1,10 +1,12 @@
 //! What can go wrong: drawn from a generator, done to a cluster, and undone.
 
 use std::fmt;
+use std::net::Ipv4Addr;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
+use crate::cluster::{NAT_ROUTER, VIP};
 use crate::rng::Rng;
 use crate::shortage::Room;
 
@@ -58,7 +60,7 @@ pub enum Want {
     Reload,
     /// Both directors get another lvs.cf: this scheduler, and with or without the last real server.
     Change { scheduler: &'static str, all_servers: bool },
-    /// A process of the suite is killed there: the `which`-th (counted round) of this name, if there is any.
+    /// A process of the suite is killed there: the `which`-th (counted round) of this name, or pulse.
     Kill { program: &'static str, which: usize },
     /// Its partner stops: it is its turn.
     Serve,
@@ -67,7 +69,8 @@ pub enum Want {
 /// Something that goes wrong. What lasts ends with the step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fault {
-    /// A process of the suite gets a signal: the `which`-th (counted round) of this name, if there is any.
+    /// A process of the suite gets a signal: the `which`-th (counted round) of this name, on the other side if there is
+    /// none on this.
     Signal { side: Side, program: &'static str, which: usize, signal: Signal },
     /// It is stopped until the step ends.
     Freeze { side: Side, program: &'static str, which: usize },
@@ -81,17 +84,17 @@ pub enum Fault {
     Partition,
     /// A link treats what arrives at a director, or what it sends, badly: words of `netem`.
     Impair { side: Side, device: &'static str, sent: bool, how: &'static str },
-    /// A real server's program ends.
+    /// A real server's program ends, until all is in order without it.
     ServerDown(usize),
-    /// A real server's program hangs.
+    /// A real server's program hangs, until all is in order without it.
     ServerHangs(usize),
     /// lvs.cf is damaged, and the director told to read it.
     Damage { side: Side, damage: Damage },
     /// Both directors get another lvs.cf: this scheduler, and with or without the last real server.
     Reload { scheduler: &'static str, all_servers: bool },
-    /// A virtual address is removed by hand, if it is there.
-    RemoveVip(Side),
-    /// Entries of the IPVS table are removed by hand, if they are there.
+    /// A floating address is removed by hand, on the other side if it is not on this.
+    RemoveAddress { side: Side, address: Ipv4Addr },
+    /// Entries of the IPVS table are removed by hand, on the other side if there are none on this.
     RemoveEntries { side: Side, entries: Entries },
     /// The wall clock jumps by so many seconds.
     StepClock(i64),
@@ -135,7 +138,7 @@ impl Fault {
             13 => Fault::ServerHangs(which),
             14 => Fault::Damage { side, damage: draw_damage(rng) },
             15 => Fault::Reload { scheduler: rng.pick(&SCHEDULERS), all_servers: rng.percent(50) },
-            16 => Fault::RemoveVip(side),
+            16 => Fault::RemoveAddress { side, address: if which == 0 { NAT_ROUTER } else { VIP } },
             17 => {
                 let entries = rng.pick(&[Entries::All, Entries::Service, Entries::Server(which)]);
                 Fault::RemoveEntries { side, entries }
@@ -147,6 +150,17 @@ impl Fault {
                 let room = rng.pick(&[Room::Blocks, Room::Files]);
                 Fault::FillDisk { side, room, want: draw_want(rng, program, which) }
             }
+        }
+    }
+
+    /// Whether clients must not notice it at all.
+    pub fn costs_nothing(&self) -> bool {
+        match self {
+            Fault::StepClock(_) => true,
+            // What is left of a file may be a valid one with fewer services.
+            Fault::Damage { damage, .. } => !matches!(damage, Damage::Truncated(_)),
+            Fault::FillDisk { want, .. } => *want == Want::Reload,
+            _ => false,
         }
     }
 }

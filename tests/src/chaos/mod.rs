@@ -8,8 +8,10 @@ mod check;
 mod fault;
 
 use std::fs;
+use std::net::Ipv4Addr;
+use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
@@ -19,13 +21,18 @@ use self::fault::{Damage, Entries, Fault, Side, Step, Want};
 use crate::client::{Outcome, Probe, Prober};
 use crate::cluster::{Cluster, Forwarding, NAT_ROUTER, VIP};
 use crate::director::{Director, CONFIG};
+use crate::host::succeed;
 use crate::rng::Rng;
 use crate::shortage::Room;
 use crate::wait::wait_until;
 
-/// How long the pair may take until it is quiet. An lvs that ended on both directors one after the other is tried
-/// again after a minute: a node never fights for a service that it cannot keep up.
-const PATIENCE: Duration = Duration::from_secs(80);
+/// How long the pair may take until it is quiet: five times what the slowest of thousands of steps took.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// The same when an lvs ended on both directors one after the other. It is tried again after a minute: a node never
+/// fights for a service that it cannot keep up. [`TRIED_AGAIN`] is what it says then.
+const LONG_PATIENCE: Duration = Duration::from_secs(80);
+const TRIED_AGAIN: &str = "lvs ended and nobody serves: trying again";
 
 /// What was found in order must be so again after this time.
 const CONFIRMATION: Duration = Duration::from_millis(700);
@@ -41,12 +48,14 @@ pub struct Chaos {
     cluster: Cluster,
     rng: Rng,
     limits: Option<Limits>,
-    /// Which real servers answer now.
+    /// Which real servers answer now. Those that a step has hurt stay so until all is in order without them.
     healthy: Vec<bool>,
     scheduler: &'static str,
     all_servers: bool,
     /// On which side pulse was told to end in this step: that may take a moment.
     told_to_end: [bool; 2],
+    /// When the last step began, in the journal's time.
+    step_began: Duration,
     /// The steps so far.
     trace: Vec<String>,
 }
@@ -73,6 +82,7 @@ impl Chaos {
             scheduler: "rr",
             all_servers: true,
             told_to_end: [false; 2],
+            step_began: Duration::ZERO,
             trace: Vec::new(),
         };
         let clients = chaos.clients();
@@ -81,10 +91,13 @@ impl Chaos {
         chaos
     }
 
-    /// Draws a step, takes it, and waits until all is in order again. Panics with the trace if that does not come.
+    /// Draws a step, takes it, and waits until all is in order again; if real servers were hurt, first without them.
+    /// Returns how long that took. Panics with the trace if it does not come, or if clients lost a request in a step
+    /// that can cost none.
     pub fn step(&mut self) -> Duration {
         let step = Step::draw(&mut self.rng, self.cluster.real_servers.len());
         let line = format!("step {}: {step}", self.trace.len() + 1);
+        self.step_began = self.cluster.journal().now();
         self.cluster.journal().step(&line);
         self.trace.push(line);
         let clients = self.clients();
@@ -95,7 +108,20 @@ impl Chaos {
         thread::sleep(step.unattended);
         self.attend();
         self.cluster.journal().step("all faults are over");
-        self.wait_for_quiet(&clients)
+        let mut quiet = self.wait_for_quiet(&clients);
+        if self.heal_servers() {
+            quiet = quiet.max(self.wait_for_quiet(&clients));
+        }
+        if step.faults.iter().all(Fault::costs_nothing) {
+            let report = clients.stop();
+            assert_eq!(report.lost(), 0, "{}", self.report(&[format!("this can cost nothing: {report}")]));
+        }
+        quiet
+    }
+
+    /// What each program used at most when all was in order.
+    pub fn usage(&self) -> String {
+        self.limits.as_ref().map_or_else(String::new, |limits| limits.to_string())
     }
 
     /// The last step as it was drawn.
@@ -120,7 +146,7 @@ impl Chaos {
     }
 
     fn wait_for_quiet(&mut self, clients: &Prober) -> Duration {
-        let start = Instant::now();
+        let (start, since) = (Instant::now(), self.step_began);
         loop {
             let mut problems = self.problems(clients);
             if problems.is_empty() {
@@ -130,7 +156,10 @@ impl Chaos {
                     return start.elapsed();
                 }
             }
-            assert!(start.elapsed() < PATIENCE, "{}", self.report(&problems));
+            let tried_again =
+                self.cluster.journal().lines(|line| line.at >= since && line.text.contains(TRIED_AGAIN));
+            let patience = if tried_again.is_empty() { PATIENCE } else { LONG_PATIENCE };
+            assert!(start.elapsed() < patience, "after {patience:?} {}", self.report(&problems));
             thread::sleep(PAUSE);
         }
     }
@@ -140,18 +169,15 @@ impl Chaos {
         let answered = |outcome: &Outcome| matches!(outcome, Outcome::Answered(_));
         let samples = clients.report().samples;
         let last = samples.iter().rev().take(5);
-        if samples.len() < 5 || !last.clone().all(|sample| answered(&sample.outcome)) {
+        let served = samples.len() >= 5 && last.clone().all(|sample| answered(&sample.outcome));
+        if !served && self.healthy.iter().take(self.configured()).any(|healthy| *healthy) {
             problems.push("clients are not served".to_owned());
         }
         problems
     }
 
     fn report(&self, problems: &[String]) -> String {
-        format!(
-            "not in order after {PATIENCE:?}:\n  {}\nsteps:\n  {}",
-            problems.join("\n  "),
-            self.trace.join("\n  ")
-        )
+        format!("not in order:\n  {}\nsteps:\n  {}", problems.join("\n  "), self.trace.join("\n  "))
     }
 
     fn director(&mut self, side: Side) -> &mut Director {
@@ -169,10 +195,14 @@ impl Chaos {
     fn inflict(&mut self, fault: &Fault) -> Option<Undo> {
         match *fault {
             Fault::Signal { side, program, which, signal } => {
+                let side = self.where_it_runs(side, program);
                 self.signal(side, program, which, signal);
                 None
             }
-            Fault::Freeze { side, program, which } => self.freeze(side, program, which),
+            Fault::Freeze { side, program, which } => {
+                let side = self.where_it_runs(side, program);
+                self.freeze(side, program, which)
+            }
             Fault::Crash(side) => Some(self.crash(side)),
             Fault::Stop(side) => {
                 self.signal(side, "pulse", 0, Signal::SIGTERM);
@@ -184,8 +214,14 @@ impl Chaos {
                 Some(Box::new(|chaos| chaos.cluster.partition(false)))
             }
             Fault::Impair { side, device, sent, how } => Some(self.impair(side, device, sent, how)),
-            Fault::ServerDown(which) => Some(self.hurt_server(which, false)),
-            Fault::ServerHangs(which) => Some(self.hurt_server(which, true)),
+            Fault::ServerDown(which) => {
+                self.hurt_server(which, false);
+                None
+            }
+            Fault::ServerHangs(which) => {
+                self.hurt_server(which, true);
+                None
+            }
             Fault::Damage { side, damage } => Some(self.damage(side, damage)),
             Fault::Reload { scheduler, all_servers } => {
                 self.change(scheduler, all_servers);
@@ -193,8 +229,8 @@ impl Chaos {
                 self.hang_up(Side::B);
                 None
             }
-            Fault::RemoveVip(side) => {
-                self.remove_vip(side);
+            Fault::RemoveAddress { side, address } => {
+                self.remove_address(side, address);
                 None
             }
             Fault::RemoveEntries { side, entries } => {
@@ -206,6 +242,20 @@ impl Chaos {
             Fault::ExhaustProcesses { side, want } => Some(self.exhaust_processes(side, want)),
             Fault::FillDisk { side, room, want } => Some(self.fill_disk(side, room, want)),
         }
+    }
+
+    /// This side, or the other if nothing of this name runs here: a standby has no lvs and no nanny.
+    fn where_it_runs(&mut self, side: Side, program: &str) -> Side {
+        self.where_it_is(side, |director| !director.host.processes_named(program).is_empty())
+    }
+
+    /// This side, or the other if it is not here.
+    fn where_it_is(&mut self, side: Side, is_here: impl Fn(&Director) -> bool) -> Side {
+        let found = if is_here(self.director(side)) { side } else { side.other() };
+        if found != side {
+            self.cluster.journal().step(&format!("not on {side:?}: on {found:?}"));
+        }
+        found
     }
 
     fn process(&mut self, side: Side, program: &str, which: usize) -> Option<Pid> {
@@ -266,7 +316,8 @@ impl Chaos {
         Box::new(move |chaos| set(chaos, None))
     }
 
-    fn hurt_server(&mut self, which: usize, hang: bool) -> Undo {
+    /// It stays so until [`Chaos::heal_servers`].
+    fn hurt_server(&mut self, which: usize, hang: bool) {
         let server = &self.cluster.real_servers[which].server;
         if hang {
             server.hang();
@@ -274,10 +325,19 @@ impl Chaos {
             server.stop();
         }
         self.healthy[which] = false;
-        Box::new(move |chaos| {
-            chaos.cluster.real_servers[which].server.restart();
-            chaos.healthy[which] = true;
-        })
+    }
+
+    /// Whether there were any to heal.
+    fn heal_servers(&mut self) -> bool {
+        let hurt = self.healthy.contains(&false);
+        for (real, healthy) in self.cluster.real_servers.iter().zip(&mut self.healthy) {
+            if !*healthy {
+                self.cluster.journal().step(&format!("{} is well again", real.server.name()));
+                real.server.restart();
+                *healthy = true;
+            }
+        }
+        hurt
     }
 
     /// Damages lvs.cf and has it read. A director that starts meanwhile finds it so, too.
@@ -334,15 +394,15 @@ impl Chaos {
         self.write_config(Side::B, &text);
     }
 
-    fn remove_vip(&mut self, side: Side) {
-        let director = self.director(side);
-        if director.holds(VIP) {
-            director.host.try_exec(&format!("ip addr del {VIP}/24 dev eth0"));
-        }
+    fn remove_address(&mut self, side: Side, address: Ipv4Addr) {
+        let side = self.where_it_is(side, |director| director.holds(address));
+        let device = if address == VIP { "eth0" } else { "eth1" };
+        self.director(side).host.try_exec(&format!("ip addr del {address}/24 dev {device}"));
     }
 
     /// They may be gone already.
     fn remove_entries(&mut self, side: Side, entries: Entries) {
+        let side = self.where_it_is(side, |director| !director.ipvs().services.is_empty());
         let server = |which: usize| self.cluster.real_servers[which].address;
         let line = match entries {
             Entries::All => "ipvsadm -C".to_owned(),
@@ -352,12 +412,11 @@ impl Chaos {
         self.director(side).host.try_exec(&line);
     }
 
-    /// What is open stays open.
+    /// What is open stays open. The lowest number that is free is the one that would be given next.
     fn exhaust_descriptors(&mut self, side: Side) -> Undo {
         self.limit_descriptors(side, |pid| {
-            let open = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
-            let highest = open.filter_map(|entry| entry.file_name().to_str()?.parse::<usize>().ok()).max();
-            highest.map_or(3, |highest| highest + 1)
+            let is_open = |number: &usize| fs::symlink_metadata(format!("/proc/{pid}/fd/{number}")).is_ok();
+            (0..).find(|number| !is_open(number)).unwrap_or(0)
         });
         self.hang_up(side);
         Box::new(move |chaos| chaos.limit_descriptors(side, |_| 1024))
@@ -395,7 +454,10 @@ impl Chaos {
                 self.hang_up(Side::A);
                 self.hang_up(Side::B);
             }
-            Want::Kill { program, which } => self.signal(side, program, which, Signal::SIGKILL),
+            Want::Kill { program, which } => {
+                let runs = self.process(side, program, which).is_some();
+                self.signal(side, if runs { program } else { "pulse" }, which, Signal::SIGKILL);
+            }
             Want::Serve => self.signal(side.other(), "pulse", 0, Signal::SIGTERM),
         }
     }
@@ -414,11 +476,13 @@ fn step_clock(seconds: i64) -> Option<Undo> {
     if !in_guest {
         return None;
     }
-    let step = |seconds: i64| {
-        let now =
-            std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("a time after 1970");
-        let then = now.as_secs() as i64 + seconds;
-        let _ = std::process::Command::new("date").args(["-s", &format!("@{then}")]).output();
+    let now = || {
+        SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a time after 1970").as_secs() as i64
+    };
+    let step = move |seconds: i64| {
+        let then = now() + seconds;
+        succeed(Command::new("date").args(["-s", &format!("@{then}")]));
+        assert!((0..5).contains(&(now() - then)), "the clock has not been set");
     };
     step(seconds);
     Some(Box::new(move |_| step(-seconds)))
