@@ -1,11 +1,11 @@
 //! A changed `lvs.cf` takes effect on HUP without disturbing what did not change.
 #![allow(clippy::expect_used, clippy::print_stdout, reason = "helpers of tests may do what tests do")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::time::Duration;
 
-use testbed::{holds_for, wait_until, Cluster, Conversation, Forwarding, Probe, Virtual, VIP};
+use testbed::{holds_for, wait_until, Cluster, Conversation, Forwarding, Probe, Usage, Virtual, VIP};
 
 const SERVICE: &str = "TCP 10.0.0.50:80";
 const LIMIT: Duration = Duration::from_secs(10);
@@ -148,5 +148,49 @@ fn a_broken_file_is_refused() {
     });
     for conversation in &mut conversations {
         conversation.ask().expect("a broken file disturbs nobody");
+    }
+}
+
+/// Every process of the suite, and what it uses.
+fn usages(cluster: &Cluster) -> BTreeMap<String, Usage> {
+    let mut found = BTreeMap::new();
+    for director in [&cluster.a, &cluster.b] {
+        for program in ["pulse", "lvs", "nanny"] {
+            let pids = director.host.processes_named(program).into_iter();
+            let usages = pids
+                .filter_map(|pid| Some((format!("{program} {pid} on {}", director.name()), Usage::of(pid)?)));
+            found.extend(usages);
+        }
+    }
+    found
+}
+
+#[test]
+fn reloads_leave_nothing_behind() {
+    let mut cluster = Cluster::builder(Forwarding::Nat).build();
+    cluster.start_both();
+    cluster.b.wait_for_log(Duration::ZERO, "STARTING PULSE AS BACKUP", LIMIT);
+    let turns = |cluster: &mut Cluster, count: usize| {
+        for scheduler in ["rr", "wrr", "wlc"].into_iter().cycle().skip(1).take(count) {
+            cluster.config.virtual_server("web").set("scheduler", scheduler);
+            reload(cluster);
+            wait_until(LIMIT, "it is in force", || {
+                cluster.a.ipvs().service(SERVICE).is_some_and(|service| service.scheduler == scheduler)
+            });
+        }
+    };
+    // Memory that is used once is used again.
+    turns(&mut cluster, 30);
+    let before = usages(&cluster);
+    turns(&mut cluster, 150);
+    let after = usages(&cluster);
+    assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>(), "the same processes");
+    assert_eq!(before.len(), 5, "two of pulse, an lvs and two nannies: {before:?}");
+    for (name, after) in &after {
+        let before = &before[name];
+        println!("{name}: {before:?}, after 150 reloads {after:?}");
+        assert!(after.descriptors <= before.descriptors, "{name} has more descriptors");
+        // Half a kilobyte for each reload would be found.
+        assert!(after.memory_kib < before.memory_kib + 64, "{name} has grown");
     }
 }

@@ -53,6 +53,17 @@ impl Farm {
         &self.server
     }
 
+    /// How many connections the real servers' kernel has accepted so far.
+    pub fn connections(&self) -> u64 {
+        let counters =
+            self.cluster.real_servers[0].host.read("/proc/thread-self/net/snmp").expect("counters");
+        let mut lines = counters.lines().filter_map(|line| line.strip_prefix("Tcp: "));
+        let (names, values) = (lines.next().expect("names"), lines.next().expect("values"));
+        let mut named = names.split(' ').zip(values.split(' '));
+        let (_, count) = named.find(|(name, _)| *name == "PassiveOpens").expect("a counter");
+        count.parse().expect("a number")
+    }
+
     /// How many real servers there are.
     pub fn size(&self) -> u16 {
         self.size

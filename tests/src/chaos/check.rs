@@ -16,8 +16,8 @@ use crate::usage::Usage;
 const PROGRAMS: [&str; 3] = ["pulse", "lvs", "nanny"];
 
 /// Room above what a program used when nothing had happened yet.
-const MORE_DESCRIPTORS: usize = 4;
-const MORE_MEMORY_KIB: usize = 1024;
+const MORE_DESCRIPTORS: usize = 3;
+const MORE_MEMORY_KIB: usize = 640;
 
 /// What each program may use at most, and what it has used.
 #[derive(Debug)]

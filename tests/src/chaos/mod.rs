@@ -119,6 +119,16 @@ impl Chaos {
         quiet
     }
 
+    /// Everything that is not in order now, clients left out.
+    pub fn disorder(&mut self) -> Vec<String> {
+        check::problems(self)
+    }
+
+    /// The pair.
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
     /// What each program used at most when all was in order.
     pub fn usage(&self) -> String {
         self.limits.as_ref().map_or_else(String::new, |limits| limits.to_string())

@@ -45,11 +45,16 @@ struct Cost {
 fn cost_of(farm: &Farm, suite: Suite, check: Check, idle: f64) -> Cost {
     let process = farm.serve(suite, check);
     thread::sleep(SETTLE);
-    let requests = farm.server().requests();
+    let connections = farm.connections();
     let cpu = meter::percent(WINDOW) - idle;
-    let answered = farm.server().requests() - requests;
+    let checks = farm.connections() - connections;
     let memory = farm.memory() as f64 / farm.size() as f64;
-    eprintln!("  {suite:?} {check:?} {}: {cpu:.2} %, {memory:.1} KiB, {answered} requests", farm.size());
+    eprintln!("  {suite:?} {check:?} {}: {cpu:.2} %, {memory:.1} KiB, {checks} checks", farm.size());
+    let due = u64::from(farm.size()) * (WINDOW.as_secs() / INTERVAL.as_secs());
+    assert!(
+        (due * 9 / 10..due * 11 / 10).contains(&checks),
+        "{checks} checks, not {due}: no cost to compare"
+    );
     farm.clear();
     drop(process);
     Cost { cpu: Series::once(cpu), memory: Series::once(memory) }
