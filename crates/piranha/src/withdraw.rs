@@ -2,12 +2,11 @@
 //! directors never answer for one address. Done by every start of pulse too; this is for when none follows.
 
 use crate::output::{self, Verdict};
-use lvs_cf::Config;
 use std::io::{self, Write};
 use std::path::Path;
 use system::daemon::{PidFile, PidFileError};
 use system::services;
-use system::vip::{self, Addresses};
+use system::vip::{self, Addresses, VirtualAddress};
 
 /// pulse holds this locked for as long as it runs.
 const PULSE_PID_FILE: &str = "/var/run/pulse.pid";
@@ -25,13 +24,15 @@ pub fn run(file: &Path, force: bool) -> io::Result<Verdict> {
         }
         lock => lock.ok(),
     };
-    // A file that cannot be read any more must not keep the addresses on record up.
+    // What is on record goes first, and whatever becomes of the file: a name in it may have to be looked up at a
+    // silent name server, and the partner does not wait for that.
+    let mut failures = withdraw_addresses(&[]);
     let (config, unread) = match system::config::load(file) {
         Ok(config) => (Some(config), Verdict::Clean),
         Err(error) => (None, output::refuse(&error)?),
     };
-    let mut failures = withdraw_addresses(config.as_ref());
     if let Some(config) = &config {
+        failures = withdraw_addresses(&vip::wanted(config));
         failures.extend(services::withdraw(config, true));
     }
     for failure in &failures {
@@ -44,10 +45,9 @@ fn say(text: &str) -> io::Result<()> {
     writeln!(io::stderr(), "piranha: {text}")
 }
 
-/// What could not be taken down, and why.
-fn withdraw_addresses(config: Option<&Config>) -> Vec<String> {
-    let known = config.map(vip::wanted).unwrap_or_default();
-    match Addresses::open().and_then(|mut addresses| addresses.settle(&[], &known)) {
+/// Takes down the addresses on record and those that are `known` besides. What could not be taken down, and why.
+fn withdraw_addresses(known: &[VirtualAddress]) -> Vec<String> {
+    match Addresses::open().and_then(|mut addresses| addresses.settle(&[], known)) {
         Ok(failures) => failures
             .iter()
             .map(|failure| format!("cannot withdraw {}: {}", failure.address.address, failure.error))
