@@ -55,6 +55,8 @@ pub enum Message {
     TimedOut(Step, Endpoint, Duration),
     /// A program could not be started; the reason follows.
     NotStarted { program: String, reason: String },
+    /// There is no process or descriptor left to start a program; the reason follows. It is tried again.
+    PutOff { program: String, reason: String },
     /// pulse is gone.
     PulseDied,
     /// What was given up after pulse's death.
@@ -104,6 +106,9 @@ impl fmt::Display for Message {
                 write!(f, "{step} of service {at} has not ended within {} s: stopped", limit.as_secs())
             }
             Self::NotStarted { program, reason } => write!(f, "Couldn't execute \"{program}\": {reason}"),
+            Self::PutOff { program, reason } => {
+                write!(f, "Couldn't execute \"{program}\" yet: {reason}; trying again")
+            }
             Self::PulseDied => f.write_str("pulse died! shutting down"),
             Self::Withdrawn { addresses } => {
                 write!(f, "{addresses} virtual addresses withdrawn")

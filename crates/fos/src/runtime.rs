@@ -11,7 +11,7 @@ use system::child::{self, Exit, Pid, Signal, Spawn, Stream};
 use system::command_limit::GRACE;
 use system::poll::{Interest, Poller};
 use system::signals::Signals;
-use system::{clock, orphan};
+use system::{clock, errno, orphan};
 
 use crate::command::Command;
 use crate::message::Message;
@@ -19,6 +19,9 @@ use crate::supervisor::{Action, Input, MonitorId, Outcome, Supervisor};
 
 /// How long a monitor may take to end before it is killed.
 const MONITOR_PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long to wait for room for a process or descriptor.
+const SHORTAGE_PAUSE: Duration = Duration::from_millis(200);
 
 /// The poller's names for what it waits on.
 const SIGNALS: usize = 0;
@@ -47,6 +50,18 @@ struct RunningCommand {
     ending: bool,
 }
 
+/// A `start_cmd` or `stop_cmd` that there was no process or descriptor for. A shortage passes; a service that is not
+/// stopped here while the partner starts it does harm.
+struct WaitingCommand {
+    command: Command,
+    /// When it is tried again.
+    retry_at: Duration,
+    /// When it must have ended.
+    due: Duration,
+    /// What there is too little of.
+    reason: String,
+}
+
 struct Monitor {
     id: MonitorId,
     /// When patience with an ending monitor runs out.
@@ -57,6 +72,7 @@ struct Runtime {
     fos: Fos,
     poller: Poller,
     command: Option<RunningCommand>,
+    waiting: Option<WaitingCommand>,
     monitors: HashMap<Pid, Monitor>,
     status: Option<u8>,
 }
@@ -72,7 +88,8 @@ pub fn run(fos: Fos, actions: Vec<Action>) -> io::Result<u8> {
     if let Some(lifeline) = &fos.lifeline {
         poller.register(LIFELINE, lifeline.as_fd(), Interest::Read);
     }
-    let mut runtime = Runtime { fos, poller, command: None, monitors: HashMap::new(), status: None };
+    let mut runtime =
+        Runtime { fos, poller, command: None, waiting: None, monitors: HashMap::new(), status: None };
     runtime.carry_out(actions);
     loop {
         if let Some(status) = runtime.status {
@@ -118,8 +135,8 @@ impl Runtime {
     fn perform(&mut self, action: Action) -> Option<Input> {
         match action {
             Action::Log(message) => tell(&message),
-            Action::Run(command) => return self.start_command(command),
-            Action::Abort => self.abort(),
+            Action::Run(command) => return self.run_command(command),
+            Action::Abort => return self.abort(),
             Action::Watch(id, command) => return Some(self.watch(id, command)),
             Action::Unwatch(id) => self.unwatch(id),
             Action::Withdraw => {
@@ -138,24 +155,52 @@ impl Runtime {
         None
     }
 
-    /// In a process group of its own, so that what it started can be ended with it.
-    fn start_command(&mut self, command: Command) -> Option<Input> {
-        let mut program = program(command);
+    fn run_command(&mut self, command: Command) -> Option<Input> {
+        let answer = self.start_command(command, clock::now() + self.fos.limit);
+        if let Some(WaitingCommand { command, reason, .. }) = &self.waiting {
+            tell(&Message::PutOff { program: command.path(), reason: reason.clone() });
+        }
+        answer
+    }
+
+    /// In a process group of its own, so that what it started can be ended with it. Without room for a process it
+    /// waits, until it would have to have ended.
+    fn start_command(&mut self, command: Command, due: Duration) -> Option<Input> {
+        let mut program = program(command.clone());
         program.new_group = true;
+        let now = clock::now();
         match program.spawn() {
             Ok(child) => {
-                let due = clock::now() + self.fos.limit;
                 self.command = Some(RunningCommand { pid: child.pid, due, ending: false });
                 None
             }
-            Err(error) => Some(Input::CommandEnded(Outcome::NotStarted(system::errno::text(&error)))),
+            Err(error) if errno::is_shortage(&error) && now < due => {
+                let (retry_at, reason) = (now + SHORTAGE_PAUSE, errno::text(&error));
+                self.waiting = Some(WaitingCommand { command, retry_at, due, reason });
+                None
+            }
+            Err(error) => Some(Input::CommandEnded(Outcome::NotStarted(errno::text(&error)))),
         }
     }
 
-    fn abort(&mut self) {
+    /// Tries a command again that there was no room for.
+    fn retry(&mut self, now: Duration) {
+        let Some(WaitingCommand { command, due, .. }) =
+            self.waiting.take_if(|waiting| waiting.retry_at <= now)
+        else {
+            return;
+        };
+        if let Some(answer) = self.start_command(command, due) {
+            self.handle(answer);
+        }
+    }
+
+    /// A command that waits is dropped, one that runs is ended.
+    fn abort(&mut self) -> Option<Input> {
         if let Some(command) = &mut self.command {
             command.end(clock::now());
         }
+        self.waiting.take().map(|_| Input::CommandEnded(Outcome::TimedOut(self.fos.limit)))
     }
 
     /// Monitors die with us, however that happens.
@@ -167,7 +212,7 @@ impl Runtime {
                 self.monitors.insert(child.pid, Monitor { id, kill_at: None });
                 Input::MonitorStarted(id, child.pid.as_raw())
             }
-            Err(error) => Input::MonitorNotStarted(id, system::errno::text(&error)),
+            Err(error) => Input::MonitorNotStarted(id, errno::text(&error)),
         }
     }
 
@@ -193,11 +238,14 @@ impl Runtime {
 
     fn next_deadline(&self) -> Option<Duration> {
         let monitors = self.monitors.values().filter_map(|monitor| monitor.kill_at);
-        monitors.chain(self.command.as_ref().map(|command| command.due)).min()
+        let command = self.command.as_ref().map(|command| command.due);
+        let waiting = self.waiting.as_ref().map(|waiting| waiting.retry_at);
+        monitors.chain(command).chain(waiting).min()
     }
 
-    /// Ends what is late.
+    /// Ends what is late, and starts what had to wait.
     fn keep_limits(&mut self, now: Duration) {
+        self.retry(now);
         if let Some(command) = self.command.as_mut().filter(|command| command.due <= now) {
             command.end(now);
         }

@@ -72,9 +72,14 @@ impl Site {
     }
 
     fn start(&self, mode: &str, lines: &str) -> Fos {
+        self.start_with_limit(mode, lines, "1")
+    }
+
+    /// Commands have `limit` seconds.
+    fn start_with_limit(&self, mode: &str, lines: &str, limit: &str) -> Fos {
         let config = self.config(lines);
         let mut command = Command::new(env!("CARGO_BIN_EXE_fos"));
-        command.args(["--nodaemon", mode, "-c", &config]).env("PIRANHA_COMMAND_TIMEOUT", "1");
+        command.args(["--nodaemon", mode, "-c", &config]).env("PIRANHA_COMMAND_TIMEOUT", limit);
         let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
         let output = BufReader::new(child.stdout.take().unwrap());
@@ -112,6 +117,12 @@ impl Fos {
 
     fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id() as i32), signal).unwrap();
+    }
+
+    /// Lets it open files with numbers below `limit` only.
+    fn limit_files(&self, limit: u32) {
+        let words = [format!("--pid={}", self.child.id()), format!("--nofile={limit}:")];
+        assert!(Command::new("prlimit").args(words).status().unwrap().success());
     }
 
     fn ends(&mut self) -> ExitStatus {
@@ -179,6 +190,43 @@ fn a_command_that_takes_too_long_is_ended_and_the_next_service_started() {
     fos.logs("Failed to start service 10.0.0.1:801!");
     fos.logs("Starting local service 10.0.0.2:802 ...");
     site.recorded("command start mail");
+}
+
+/// A site whose first service takes until there is a file `go` to start, and a fos that cannot start the next one.
+fn short_of_files(test: &str, limit: &str) -> (Site, Fos) {
+    let site = Site::new(test);
+    site.script("slow", "while [ ! -e \"${0%/*}/go\" ]; do sleep 0.01; done");
+    let fos = site.start_with_limit("--active", &format!("start_cmd = {}", site.path("slow")), limit);
+    site.recorded("slow");
+    fos.limit_files(3);
+    std::fs::write(site.path("go"), "").unwrap();
+    fos.logs(&format!(
+        "Couldn't execute \"{}\" yet: Too many open files; trying again",
+        site.path("command")
+    ));
+    (site, fos)
+}
+
+#[test]
+fn a_command_that_there_is_no_room_for_runs_as_soon_as_there_is() {
+    let (site, fos) = short_of_files("shortage", "60");
+    fos.limit_files(256);
+    site.recorded("command start mail");
+    fos.signal(Signal::SIGTERM);
+    fos.logs("will now exit to notify pulse...");
+}
+
+#[test]
+fn a_shortage_that_does_not_pass_is_a_failure_in_the_end() {
+    let (site, mut fos) = short_of_files("short", "2");
+    fos.logs(&format!("Couldn't execute \"{}\": Too many open files", site.path("command")));
+    fos.logs("Warning; shutdown of local service 10.0.0.2:802 returned error 1");
+    // It waits for room for the start_cmd now, which TERM ends; the services are stopped once there is room.
+    fos.signal(Signal::SIGTERM);
+    fos.logs("Shutting down local service 10.0.0.1:801 ");
+    fos.limit_files(256);
+    assert_eq!(fos.ends().code(), Some(0));
+    assert_eq!(site.record()[2..], ["command stop web", "command stop mail"]);
 }
 
 #[test]
