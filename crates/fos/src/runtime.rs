@@ -74,6 +74,8 @@ struct Runtime {
     command: Option<RunningCommand>,
     waiting: Option<WaitingCommand>,
     monitors: HashMap<Pid, Monitor>,
+    /// The virtual addresses are off this node, in place of a dead pulse.
+    withdrawn: bool,
     status: Option<u8>,
 }
 
@@ -88,8 +90,15 @@ pub fn run(fos: Fos, actions: Vec<Action>) -> io::Result<u8> {
     if let Some(lifeline) = &fos.lifeline {
         poller.register(LIFELINE, lifeline.as_fd(), Interest::Read);
     }
-    let mut runtime =
-        Runtime { fos, poller, command: None, waiting: None, monitors: HashMap::new(), status: None };
+    let mut runtime = Runtime {
+        fos,
+        poller,
+        command: None,
+        waiting: None,
+        monitors: HashMap::new(),
+        withdrawn: false,
+        status: None,
+    };
     runtime.carry_out(actions);
     loop {
         if let Some(status) = runtime.status {
@@ -105,6 +114,8 @@ impl Runtime {
         let lost_pulse = self.poller.wait(timeout)?.iter().any(|ready| ready.token == LIFELINE);
         if lost_pulse {
             self.poller.deregister(LIFELINE);
+            // Withdrawing takes a descriptor, and there may be no other.
+            self.fos.lifeline = None;
             self.handle(Input::PulseDied);
         }
         for signal in self.fos.signals.take() {
@@ -139,20 +150,33 @@ impl Runtime {
             Action::Abort => return self.abort(),
             Action::Watch(id, command) => return Some(self.watch(id, command)),
             Action::Unwatch(id) => self.unwatch(id),
-            Action::Withdraw => {
-                if let Some(addresses) = orphan::withdraw(&self.fos.config) {
-                    tell(&Message::Withdrawn { addresses });
-                }
-            }
-            Action::SayGoodbye => {
-                let word = wire::encode(Word::FosStopped, ByteOrder::NATIVE);
-                if let Err(error) = orphan::say_goodbye(&self.fos.config, word) {
-                    log::info!("cannot notify the partner: {error}");
-                }
-            }
+            Action::Withdraw => self.withdraw(),
+            Action::SayGoodbye => self.say_goodbye(),
             Action::Exit(status) => self.status = Some(status),
         }
         None
+    }
+
+    fn withdraw(&mut self) {
+        if let Some(addresses) = orphan::withdraw(&self.fos.config) {
+            self.withdrawn = true;
+            tell(&Message::Withdrawn { addresses });
+        }
+    }
+
+    /// Addresses that could not be withdrawn at once get a second try. The partner is not told to take over what is
+    /// still here: it finds out by itself.
+    fn say_goodbye(&mut self) {
+        if !self.withdrawn {
+            self.withdraw();
+        }
+        if !self.withdrawn {
+            return;
+        }
+        let word = wire::encode(Word::FosStopped, ByteOrder::NATIVE);
+        if let Err(error) = orphan::say_goodbye(&self.fos.config, word) {
+            log::info!("cannot notify the partner: {error}");
+        }
     }
 
     fn run_command(&mut self, command: Command) -> Option<Input> {

@@ -16,15 +16,15 @@ use crate::vip::{self, Addresses};
 const PORT_WAIT: Duration = Duration::from_millis(200);
 
 /// Takes the pair's virtual addresses off this node, and tells how many there are. None, and a line in the log,
-/// when that is not possible.
+/// when one of them may still be here: the partner must not be told to take it over.
 pub fn withdraw(config: &Config) -> Option<usize> {
     let known = vip::wanted(config);
     match Addresses::open().and_then(|mut addresses| addresses.settle(&[], &known)) {
         Ok(failures) => {
-            for failure in failures {
+            for failure in &failures {
                 log::info!("cannot withdraw {}: {}", failure.address.address, failure.error);
             }
-            Some(known.len())
+            failures.is_empty().then_some(known.len())
         }
         Err(error) => {
             log::info!("cannot withdraw the virtual addresses: {error}");
