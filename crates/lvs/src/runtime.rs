@@ -10,7 +10,7 @@ use lvs_cf::{Config, Text};
 use system::child;
 use system::clock;
 use system::config::LoadError;
-use system::errno;
+use system::errno::{self, SHORTAGE_PAUSE};
 use system::poll::{Interest, Poller};
 use system::rereading::Rereading;
 use system::signals::Signals;
@@ -32,9 +32,6 @@ const INSPECTION_SHARE: u32 = 200;
 
 /// The pause when an operation has shown that somebody else edits the table.
 const HURRIED_PAUSE: Duration = Duration::from_secs(1);
-
-/// How long starts wait when the system has no process or descriptor left.
-const SHORTAGE_PAUSE: Duration = Duration::from_secs(5);
 
 /// The poller's names for what is not a nanny.
 const OURS: usize = 0;
@@ -165,7 +162,8 @@ impl Runtime {
 
     fn next_deadline(&self) -> Option<Duration> {
         let inspection = self.inspect_at.filter(|_| !self.leaving);
-        [self.nannies.next_deadline(), inspection, self.paused_until].into_iter().flatten().min()
+        let reading = self.lvs.file.next_deadline().filter(|_| !self.leaving);
+        [self.nannies.next_deadline(), inspection, self.paused_until, reading].into_iter().flatten().min()
     }
 
     /// Puts right what somebody else has done to the table.
@@ -226,7 +224,7 @@ impl Runtime {
         }
         let goes_on = !is_read && self.lvs.file.descriptor().is_some();
         let mut readable = is_read;
-        while let Some(read) = self.lvs.file.proceed(std::mem::take(&mut readable)) {
+        while let Some(read) = self.lvs.file.proceed(clock::now(), std::mem::take(&mut readable)) {
             if !self.leaving {
                 self.reload(read, supervisor, actions);
             }
@@ -252,14 +250,24 @@ impl Runtime {
                 let heard = std::mem::take(&mut self.lvs.config);
                 self.lvs.config = Config { ipvsadm, ..orphan::with_heartbeats_of(heard, config) };
             }
-            Err(LoadError::Open { path, .. }) => {
-                tell(&Message::OpenFailed { path: path.display().to_string() })
+            Err(error @ LoadError::Open { .. }) => {
+                tell(&Message::OpenFailed { path: error.path().display().to_string() });
+                self.read_later(&error);
             }
             Err(error) => {
                 let path = error.path().display().to_string();
                 tell(&Message::ParseFailed { path, line: error.line() });
                 tell(&Message::Reason { text: error.to_string() });
             }
+        }
+    }
+
+    /// HUP shall not be lost on a shortage that passes.
+    fn read_later(&mut self, error: &LoadError) {
+        if let Some(reason) = error.shortage() {
+            let pause = SHORTAGE_PAUSE.as_secs();
+            tell(&Message::Reason { text: format!("{reason}: the file is read again in {pause} seconds") });
+            self.lvs.file.put_off(clock::now() + SHORTAGE_PAUSE);
         }
     }
 

@@ -8,6 +8,7 @@ use lvs_cf::Config;
 use system::child::{self, Exit};
 use system::clock;
 use system::config::LoadError;
+use system::errno::SHORTAGE_PAUSE;
 use system::pair::Pair;
 use system::poll::{Interest, Poller, Ready};
 use system::rereading::Rereading;
@@ -87,6 +88,7 @@ pub fn run(mut pulse: Pulse) -> io::Result<Ending> {
             election.next_deadline().filter(|_| ending.is_none()),
             pulse.effects.next_deadline(),
             pulse.systemd.next_deadline(),
+            pulse.file.next_deadline(),
         ];
         let due = due.into_iter().flatten().min();
         pulse.watch(&mut poller);
@@ -230,7 +232,7 @@ impl Pulse {
 
     /// Reads the file as often as HUP has asked for it. Nothing waits for that.
     fn reread(&mut self, mut readable: bool, election: &mut Election, out: &mut Vec<Output>) {
-        while let Some(read) = self.file.proceed(std::mem::take(&mut readable)) {
+        while let Some(read) = self.file.proceed(clock::now(), std::mem::take(&mut readable)) {
             self.reload(read, election, out);
         }
     }
@@ -245,6 +247,7 @@ impl Pulse {
             }
             Err(error) => {
                 log::info!("{error}");
+                self.read_later(&error);
                 None
             }
         };
@@ -258,6 +261,14 @@ impl Pulse {
         self.check_links(election, out);
         if !self.file.is_busy() {
             self.systemd.reloaded();
+        }
+    }
+
+    /// HUP shall not be lost on a shortage that passes.
+    fn read_later(&mut self, error: &LoadError) {
+        if let Some(reason) = error.shortage() {
+            log::info!("{reason}: the file is read again in {} seconds", SHORTAGE_PAUSE.as_secs());
+            self.file.put_off(clock::now() + SHORTAGE_PAUSE);
         }
     }
 

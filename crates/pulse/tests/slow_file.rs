@@ -1,4 +1,5 @@
-//! A configuration file that takes its time, as one does that names hosts when the name server is silent.
+//! A configuration file that takes its time, as one does that names hosts when the name server is silent, or that
+//! cannot be read at all for the moment.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
 mod lone;
@@ -37,4 +38,21 @@ fn pulse_serves_while_the_file_is_read() {
     assert!(node.heartbeats(1) >= 1);
     node.signal(Signal::SIGTERM);
     assert!(node.ended().success(), "who still reads does not keep it from ending");
+}
+
+#[test]
+fn a_reload_is_not_lost_when_no_descriptor_is_left() {
+    let mut node = Lone::new("no-descriptor");
+    node.configure(FIRST, "");
+    node.start(&["--forceactive"]);
+    wait_until("it serves", || node.holds(FIRST));
+    node.exhaust_descriptors();
+    node.configure("10.0.0.101", "");
+    node.signal(Signal::SIGHUP);
+    wait_until("it says why", || {
+        node.text("log").contains("Too many open files: the file is read again in 5 seconds")
+    });
+    assert!(node.holds(FIRST));
+    node.limit_descriptors(1024);
+    wait_until("it is adopted", || node.holds("10.0.0.101"));
 }

@@ -1,5 +1,6 @@
 //! Reading lvs.cf from a file.
 
+use crate::errno;
 use crate::options::Stop;
 use crate::resolver::SystemResolver;
 use lvs_cf::{Colour, Config, Diagnostic, Error, ErrorKind};
@@ -42,6 +43,14 @@ impl LoadError {
     pub fn path(&self) -> &Path {
         match self {
             LoadError::Open { path, .. } | LoadError::Parse { path, .. } => path,
+        }
+    }
+
+    /// The system's reason, if the same file may be read later: there was no descriptor or memory left.
+    pub fn shortage(&self) -> Option<String> {
+        match self {
+            LoadError::Open { error, .. } => errno::is_shortage(error).then(|| errno::text(error)),
+            LoadError::Parse { .. } => None,
         }
     }
 

@@ -1,6 +1,10 @@
 //! Error texts as C programs print them.
 
 use std::io;
+use std::time::Duration;
+
+/// What a shortage has prevented is tried again after this.
+pub const SHORTAGE_PAUSE: Duration = Duration::from_secs(5);
 
 /// The C library's text for an error, e.g. `Connection refused`.
 ///

@@ -3,7 +3,7 @@
 #![allow(dead_code, reason = "each test needs a part of it")]
 
 use std::net::UdpSocket;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -98,6 +98,20 @@ impl Lone {
 
     pub fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.pulse.as_ref().unwrap().id() as i32), signal).unwrap();
+    }
+
+    /// Pulse can open nothing more.
+    pub fn exhaust_descriptors(&self) {
+        let pid = self.pulse.as_ref().unwrap().id();
+        let is_open = |number: &u64| Path::new(&format!("/proc/{pid}/fd/{number}")).is_symlink();
+        self.limit_descriptors((0..).find(|number| !is_open(number)).unwrap());
+    }
+
+    /// How many descriptors pulse may have open from now on.
+    pub fn limit_descriptors(&self, count: u64) {
+        let pid = self.pulse.as_ref().unwrap().id().to_string();
+        let limit = format!("--nofile={count}:4096");
+        assert!(Command::new("prlimit").args(["--pid", &pid, &limit]).status().unwrap().success());
     }
 
     /// Waits for pulse's end.
