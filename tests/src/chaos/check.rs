@@ -129,7 +129,7 @@ fn roles(chaos: &Chaos, active: &Director, standby: &Director) -> Vec<String> {
     let wanted = [format!("{VIP} eth0:1"), format!("{NAT_ROUTER} eth1:1")];
     expect("addresses of the active", format!("{:?}", floating(active)), format!("{wanted:?}"));
     expect("addresses of the standby", format!("{:?}", floating(standby)), "[]".to_owned());
-    expect("table of the active", show(&active.ipvs()), wanted_table(chaos));
+    expect("table of the active", show(&started(active.ipvs(), chaos)), wanted_table(chaos));
     expect("table of the standby", show(&standby.ipvs()), String::new());
     let mut wanted = vec!["lvs of pulse"];
     wanted.extend(std::iter::repeat_n("nanny of lvs", chaos.configured()));
@@ -178,12 +178,26 @@ impl Process {
     }
 }
 
+/// The table when the slow start is over: a server that has come back has less than its weight for some 20 seconds.
+fn started(mut table: Table, chaos: &Chaos) -> Table {
+    let weights: BTreeMap<String, u32> = (chaos.cluster.real_servers.iter().enumerate())
+        .map(|(which, real)| (format!("{}:80", real.address), chaos.weight(which)))
+        .collect();
+    for entry in table.services.iter_mut().flat_map(|service| &mut service.destinations) {
+        match weights.get(&entry.address) {
+            Some(weight) if (1..*weight).contains(&entry.weight) => entry.weight = *weight,
+            _ => {}
+        }
+    }
+    table
+}
+
 /// The configuration without the real servers that do not answer.
 fn wanted_table(chaos: &Chaos) -> String {
-    let servers = chaos.cluster.real_servers.iter().zip(&chaos.healthy).take(chaos.configured());
+    let servers = chaos.cluster.real_servers.iter().enumerate().take(chaos.configured());
     let mut lines: Vec<String> = servers
-        .filter(|(_, healthy)| **healthy)
-        .map(|(real, _)| format!("{}:80 Masq 1", real.address))
+        .filter(|(which, _)| chaos.healthy[*which])
+        .map(|(which, real)| format!("{}:80 Masq {}", real.address, chaos.weight(which)))
         .collect();
     lines.sort();
     format!("TCP {VIP}:80 {} {lines:?}", chaos.scheduler)

@@ -90,7 +90,8 @@ pub enum Fault {
     ServerHangs(usize),
     /// lvs.cf is damaged, and the director told to read it.
     Damage { side: Side, damage: Damage },
-    /// Both directors get another lvs.cf: this scheduler, and with or without the last real server.
+    /// Both directors get another lvs.cf: this scheduler (with `wrr`, another weight of the first real server), and
+    /// with or without the last real server.
     Reload { scheduler: &'static str, all_servers: bool },
     /// A floating address is removed by hand, on the other side if it is not on this.
     RemoveAddress { side: Side, address: Ipv4Addr },

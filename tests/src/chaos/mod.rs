@@ -202,6 +202,15 @@ impl Chaos {
         self.cluster.real_servers.len() - usize::from(!self.all_servers)
     }
 
+    /// The weight of a real server in lvs.cf: where weights count, that of the first differs.
+    fn weight(&self, which: usize) -> u32 {
+        if which == 0 && self.scheduler == "wrr" {
+            3
+        } else {
+            1
+        }
+    }
+
     fn inflict(&mut self, fault: &Fault) -> Option<Undo> {
         match *fault {
             Fault::Signal { side, program, which, signal } => {
@@ -392,13 +401,16 @@ impl Chaos {
 
     /// Gives both directors another lvs.cf; nobody is told.
     fn change(&mut self, scheduler: &'static str, all_servers: bool) {
+        self.scheduler = scheduler;
+        let (first, weight) = (self.cluster.real_servers[0].server.name().to_owned(), self.weight(0));
         let last = self.cluster.real_servers.last().expect("real servers");
         let (name, address) = (last.server.name().to_owned(), last.address);
         let web = self.cluster.config.virtual_server("web").set("scheduler", scheduler).remove_server(&name);
+        web.set_server(&first, "weight", weight);
         if all_servers {
             web.add_server(&name, address, 1);
         }
-        (self.scheduler, self.all_servers) = (scheduler, all_servers);
+        self.all_servers = all_servers;
         let text = self.cluster.config.to_string();
         self.write_config(Side::A, &text);
         self.write_config(Side::B, &text);
