@@ -1,17 +1,19 @@
 //! What reaches a host: ARP frames, heartbeats, and the advertisements of VRRP peers.
 
 use std::collections::BTreeMap;
+use std::io::IoSliceMut;
 use std::net::Ipv4Addr;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use nix::sys::socket::{
-    recvfrom, setsockopt, socket, sockopt, AddressFamily, LinkAddr, SockFlag, SockProtocol, SockType,
+    recvmsg, setsockopt, socket, sockopt, AddressFamily, ControlMessageOwned, LinkAddr, MsgFlags, SockFlag,
+    SockProtocol, SockType,
 };
-use nix::sys::time::{TimeVal, TimeValLike};
+use nix::sys::time::{TimeSpec, TimeVal, TimeValLike};
 
 use crate::host::Host;
 use crate::journal::Journal;
@@ -128,6 +130,9 @@ pub struct WireWatch {
     thread: Option<JoinHandle<()>>,
 }
 
+/// No frame waits longer than this for a listener.
+const PLAUSIBLE: Duration = Duration::from_secs(1);
+
 /// `PACKET_OUTGOING`: a frame that this host itself sent.
 const OUTGOING: u8 = 4;
 
@@ -143,6 +148,7 @@ impl WireWatch {
                     .expect("a packet socket");
             // A thousand announcements may come at once.
             setsockopt(&listener, sockopt::RcvBufForce, &(16 << 20)).expect("a large buffer");
+            setsockopt(&listener, sockopt::ReceiveTimestampns, &true).expect("times of arrival");
             setsockopt(&listener, sockopt::ReceiveTimeout, &TimeVal::milliseconds(50)).expect("a time limit");
             thread::spawn(move || listen(&listener, &keep_on, &journal, &record))
         });
@@ -187,13 +193,9 @@ impl WireWatch {
 fn listen(listener: &OwnedFd, keep_on: &AtomicBool, journal: &Journal, record: &Mutex<Seen>) {
     let mut buffer = [0; 2048];
     while keep_on.load(Ordering::Relaxed) {
-        let Ok((count, from)) = recvfrom::<LinkAddr>(listener.as_raw_fd(), &mut buffer) else {
-            continue;
-        };
-        if from.is_some_and(|from| from.pkttype() == OUTGOING) {
-            continue;
-        }
-        let (at, frame) = (journal.now(), &buffer[..count]);
+        let Some((age, count)) = receive(listener, &mut buffer) else { continue };
+        // Read after the age: whatever comes between makes a frame seem late, and never early.
+        let (at, frame) = (journal.now().saturating_sub(age), &buffer[..count]);
         if let Some(frame) = ArpFrame::parse(at, frame) {
             record.lock().unwrap().arp.push(frame);
         } else if let Some(heartbeat) = Heartbeat::parse(at, frame) {
@@ -202,6 +204,27 @@ fn listen(listener: &OwnedFd, keep_on: &AtomicBool, journal: &Journal, record: &
             record.lock().unwrap().adverts.push(advert);
         }
     }
+}
+
+/// The next frame that others have sent: how long ago it arrived, and its length. On a busy processor two listeners
+/// may be woken in another order than that in which their frames came, so the kernel's time counts.
+fn receive(listener: &OwnedFd, buffer: &mut [u8]) -> Option<(Duration, usize)> {
+    let mut slices = [IoSliceMut::new(buffer)];
+    let mut control = nix::cmsg_space!(TimeSpec);
+    let flags = MsgFlags::empty();
+    let message = recvmsg::<LinkAddr>(listener.as_raw_fd(), &mut slices, Some(&mut control), flags).ok()?;
+    let arrival = message.cmsgs().ok()?.find_map(|control| match control {
+        ControlMessageOwned::ScmTimestampns(at) => Some(Duration::from(at)),
+        _ => None,
+    })?;
+    let is_outgoing = message.address.is_some_and(|from| from.pkttype() == OUTGOING);
+    (!is_outgoing).then_some((age(arrival), message.bytes))
+}
+
+/// Of something that happened at this time of the wall clock; zero if that clock was stepped since.
+fn age(arrival: Duration) -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    now.checked_sub(arrival).filter(|age| *age < PLAUSIBLE).unwrap_or_default()
 }
 
 impl Drop for WireWatch {
