@@ -94,7 +94,7 @@ fn plan(request: &Request, services: Vec<Service>) {
             }
         }
         actions = match action {
-            Action::Run(command) => {
+            Action::Run(_, command) => {
                 log::info!("would run: {}", command.line());
                 supervisor.handle(Input::CommandEnded(Outcome::Ended(0)))
             }

@@ -14,7 +14,7 @@ use system::signals::Signals;
 use system::{clock, errno, orphan};
 
 use crate::command::Command;
-use crate::message::Message;
+use crate::message::{Message, Step};
 use crate::supervisor::{Action, Input, MonitorId, Outcome, Supervisor};
 
 /// How long a monitor may take to end before it is killed.
@@ -53,6 +53,7 @@ struct RunningCommand {
 /// A `start_cmd` or `stop_cmd` that there was no process or descriptor for. A shortage passes; a service that is not
 /// stopped here while the partner starts it does harm.
 struct WaitingCommand {
+    step: Step,
     command: Command,
     /// When it is tried again.
     retry_at: Duration,
@@ -146,7 +147,7 @@ impl Runtime {
     fn perform(&mut self, action: Action) -> Option<Input> {
         match action {
             Action::Log(message) => tell(&message),
-            Action::Run(command) => return self.run_command(command),
+            Action::Run(step, command) => return self.run_command(step, command),
             Action::Abort => return self.abort(),
             Action::Watch(id, command) => return Some(self.watch(id, command)),
             Action::Unwatch(id) => self.unwatch(id),
@@ -179,8 +180,8 @@ impl Runtime {
         }
     }
 
-    fn run_command(&mut self, command: Command) -> Option<Input> {
-        let answer = self.start_command(command, clock::now() + self.fos.limit);
+    fn run_command(&mut self, step: Step, command: Command) -> Option<Input> {
+        let answer = self.start_command(step, command, clock::now() + self.fos.limit);
         if let Some(WaitingCommand { command, reason, .. }) = &self.waiting {
             tell(&Message::PutOff { program: command.path(), reason: reason.clone() });
         }
@@ -189,9 +190,11 @@ impl Runtime {
 
     /// In a process group of its own, so that what it started can be ended with it. Without room for a process it
     /// waits, until it would have to have ended.
-    fn start_command(&mut self, command: Command, due: Duration) -> Option<Input> {
+    fn start_command(&mut self, step: Step, command: Command, due: Duration) -> Option<Input> {
         let mut program = program(command.clone());
         program.new_group = true;
+        // The next fos begins with the stop_cmd: a start_cmd must not go on beside it.
+        program.death_signal = (step == Step::Start).then_some(Signal::SIGTERM);
         let now = clock::now();
         match program.spawn() {
             Ok(child) => {
@@ -200,7 +203,7 @@ impl Runtime {
             }
             Err(error) if errno::is_shortage(&error) && now < due => {
                 let (retry_at, reason) = (now + SHORTAGE_PAUSE, errno::text(&error));
-                self.waiting = Some(WaitingCommand { command, retry_at, due, reason });
+                self.waiting = Some(WaitingCommand { step, command, retry_at, due, reason });
                 None
             }
             Err(error) => Some(Input::CommandEnded(Outcome::NotStarted(errno::text(&error)))),
@@ -209,12 +212,12 @@ impl Runtime {
 
     /// Tries a command again that there was no room for.
     fn retry(&mut self, now: Duration) {
-        let Some(WaitingCommand { command, due, .. }) =
+        let Some(WaitingCommand { step, command, due, .. }) =
             self.waiting.take_if(|waiting| waiting.retry_at <= now)
         else {
             return;
         };
-        if let Some(answer) = self.start_command(command, due) {
+        if let Some(answer) = self.start_command(step, command, due) {
             self.handle(answer);
         }
     }

@@ -57,8 +57,9 @@ pub type MonitorId = usize;
 /// Something to do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
-    /// Run this command with a time limit, then feed [`Input::CommandEnded`].
-    Run(Command),
+    /// Run this command with a time limit, then feed [`Input::CommandEnded`]. A `start_cmd` ends with fos, however
+    /// that ends; a `stop_cmd` may finish.
+    Run(Step, Command),
     /// End the command that runs, then feed [`Input::CommandEnded`] all the same.
     Abort,
     /// Start this monitor, then feed [`Input::MonitorStarted`] or [`Input::MonitorNotStarted`].
@@ -208,7 +209,7 @@ impl Supervisor {
             actions.push(Action::Log(Message::NoCommand(step, *at)));
             return self.done(service, step, actions);
         };
-        actions.extend([Action::Log(message), Action::Run(command)]);
+        actions.extend([Action::Log(message), Action::Run(step, command)]);
         self.running = Some(Running { service, step, aborted: false });
     }
 

@@ -36,7 +36,7 @@ fn block(text: &str) -> String {
 
 fn line(action: &Action) -> String {
     match action {
-        Action::Run(command) => format!("run {}", command.line()),
+        Action::Run(_, command) => format!("run {}", command.line()),
         Action::Abort => "abort".into(),
         Action::Watch(id, _) => format!("watch {id}"),
         Action::Unwatch(id) => format!("unwatch {id}"),

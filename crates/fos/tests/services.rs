@@ -22,7 +22,7 @@ impl Site {
         std::fs::create_dir(&path).unwrap();
         let site = Self(path);
         site.script("command", "");
-        site.script("monitor", "trap 'echo ended >>\"${0%/*}/record\"; exit' TERM; echo ready >>\"${0%/*}/record\"; while :; do sleep 0.01; done");
+        site.script("monitor", "trap 'echo ended >>\"${0%/*}/record\"; exit' TERM; echo ready >>\"${0%/*}/record\"; while [ -d \"${0%/*}\" ]; do sleep 0.01; done");
         site
     }
 
@@ -267,6 +267,30 @@ fn monitors_end_with_a_fos_that_is_killed() {
     site.recorded("ready");
     fos.signal(Signal::SIGKILL);
     site.recorded("ended");
+}
+
+#[test]
+fn a_start_cmd_ends_with_a_fos_that_is_killed() {
+    let site = Site::new("killed-early");
+    let fos = site.start_with_limit("--active", &format!("start_cmd = {}", site.path("monitor")), "60");
+    site.recorded("ready");
+    fos.signal(Signal::SIGKILL);
+    site.recorded("ended");
+}
+
+#[test]
+fn a_stop_cmd_outlives_a_fos_that_is_killed() {
+    let site = Site::new("killed-late");
+    site.script(
+        "slow",
+        "while [ ! -e \"${0%/*}/go\" ]; do sleep 0.01; done; echo stopped >>\"${0%/*}/record\"",
+    );
+    let mut fos = site.start_with_limit("--active", &format!("stop_cmd = {}", site.path("slow")), "60");
+    site.recorded("slow");
+    fos.signal(Signal::SIGKILL);
+    fos.ends();
+    std::fs::write(site.path("go"), "").unwrap();
+    site.recorded("stopped");
 }
 
 #[test]
