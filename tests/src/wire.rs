@@ -133,6 +133,9 @@ pub struct WireWatch {
 /// No frame waits longer than this for a listener.
 const PLAUSIBLE: Duration = Duration::from_secs(1);
 
+/// Reading two clocks takes less than this, also where a system call is slow.
+const TOGETHER: Duration = Duration::from_micros(200);
+
 /// `PACKET_OUTGOING`: a frame that this host itself sent.
 const OUTGOING: u8 = 4;
 
@@ -193,9 +196,8 @@ impl WireWatch {
 fn listen(listener: &OwnedFd, keep_on: &AtomicBool, journal: &Journal, record: &Mutex<Seen>) {
     let mut buffer = [0; 2048];
     while keep_on.load(Ordering::Relaxed) {
-        let Some((age, count)) = receive(listener, &mut buffer) else { continue };
-        // Read after the age: whatever comes between makes a frame seem late, and never early.
-        let (at, frame) = (journal.now().saturating_sub(age), &buffer[..count]);
+        let Some((arrival, count)) = receive(listener, &mut buffer) else { continue };
+        let (at, frame) = (time_of(arrival, journal), &buffer[..count]);
         if let Some(frame) = ArpFrame::parse(at, frame) {
             record.lock().unwrap().arp.push(frame);
         } else if let Some(heartbeat) = Heartbeat::parse(at, frame) {
@@ -206,7 +208,7 @@ fn listen(listener: &OwnedFd, keep_on: &AtomicBool, journal: &Journal, record: &
     }
 }
 
-/// The next frame that others have sent: how long ago it arrived, and its length. On a busy processor two listeners
+/// The next frame that others have sent: when it arrived, by the wall clock, and its length. On a busy processor two listeners
 /// may be woken in another order than that in which their frames came, so the kernel's time counts.
 fn receive(listener: &OwnedFd, buffer: &mut [u8]) -> Option<(Duration, usize)> {
     let mut slices = [IoSliceMut::new(buffer)];
@@ -218,13 +220,31 @@ fn receive(listener: &OwnedFd, buffer: &mut [u8]) -> Option<(Duration, usize)> {
         _ => None,
     })?;
     let is_outgoing = message.address.is_some_and(|from| from.pkttype() == OUTGOING);
-    (!is_outgoing).then_some((age(arrival), message.bytes))
+    (!is_outgoing).then_some((arrival, message.bytes))
 }
 
-/// Of something that happened at this time of the wall clock; zero if that clock was stepped since.
-fn age(arrival: Duration) -> Duration {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    now.checked_sub(arrival).filter(|age| *age < PLAUSIBLE).unwrap_or_default()
+/// The journal's time of something that just happened at this time of the wall clock; now, if that was stepped since.
+fn time_of(arrival: Duration, journal: &Journal) -> Duration {
+    let (wall, now) = both_clocks(journal);
+    let age = wall.checked_sub(arrival).filter(|age| *age < PLAUSIBLE).unwrap_or_default();
+    now.saturating_sub(age)
+}
+
+/// The wall clock and the journal's, read so closely together that nothing else has run in between.
+fn both_clocks(journal: &Journal) -> (Duration, Duration) {
+    for _ in 0..10 {
+        let before = journal.now();
+        let wall = wall_clock();
+        let now = journal.now();
+        if now - before < TOGETHER {
+            return (wall, now);
+        }
+    }
+    (wall_clock(), journal.now())
+}
+
+fn wall_clock() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default()
 }
 
 impl Drop for WireWatch {

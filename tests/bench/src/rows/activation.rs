@@ -79,6 +79,7 @@ fn hand_over(cluster: &mut Cluster, on_b: &WireWatch, count: u16) -> Left {
     wait_until(LIMIT, "they know each other", || {
         on_b.heartbeats(A).len() >= 2 && on_a.heartbeats(B).len() >= 2
     });
+    drop(on_a);
     // The guest has one processor: what the lvs of `a` still has to do would be counted against `b`. keepalived's
     // backup has the processor for itself, after the skew time.
     for lvs in cluster.a.host.processes_named("lvs") {
