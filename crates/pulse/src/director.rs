@@ -53,6 +53,10 @@ impl Abandoned {
     }
 }
 
+/// A partner that gets ready, addresses that linger, an lvs that has to be killed, and three calls of a program in
+/// ipvsadm's place that hangs: less than this altogether.
+const END_LIMIT: Duration = Duration::from_secs(60);
+
 /// The first and the longest pause between tries to clear the table.
 const CLEAR_PAUSE: Duration = Duration::from_secs(1);
 const CLEAR_LIMIT: Duration = Duration::from_secs(60);
@@ -233,6 +237,10 @@ impl Effects for Director {
 
     fn is_busy(&self) -> bool {
         self.lvs.is_present() || self.sync.is_busy()
+    }
+
+    fn patience(&self) -> Duration {
+        END_LIMIT
     }
 }
 

@@ -40,4 +40,7 @@ pub trait Effects {
 
     /// Whether there is something to wait for before pulse may end.
     fn is_busy(&self) -> bool;
+
+    /// How long that takes at most.
+    fn patience(&self) -> Duration;
 }

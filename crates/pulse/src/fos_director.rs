@@ -69,7 +69,7 @@ impl FosDirector {
             return answers.extend(self.owed.take());
         }
         if self.fos.is_present() {
-            return self.fos.stop(now, self.patience());
+            return self.fos.stop(now, self.patience_with_fos());
         }
         if self.goal == Some(Task::Services) {
             self.vips.raise(now, &self.config);
@@ -94,7 +94,7 @@ impl FosDirector {
     }
 
     /// A `stop_cmd` for each service, and the one that may be running.
-    fn patience(&self) -> Duration {
+    fn patience_with_fos(&self) -> Duration {
         let commands = self.config.failovers.iter().filter(|service| service.active).count() + 1;
         let each = command_limit::get() + command_limit::GRACE;
         each.saturating_mul(u32::try_from(commands).unwrap_or(u32::MAX)).saturating_add(PATIENCE)
@@ -156,7 +156,7 @@ impl Effects for FosDirector {
             self.vips.follow(now, &self.config);
         }
         if old.failovers != self.config.failovers {
-            self.fos.stop(now, self.patience());
+            self.fos.stop(now, self.patience_with_fos());
         }
     }
 
@@ -185,5 +185,9 @@ impl Effects for FosDirector {
 
     fn is_busy(&self) -> bool {
         self.fos.is_present()
+    }
+
+    fn patience(&self) -> Duration {
+        self.patience_with_fos() + PATIENCE
     }
 }

@@ -177,7 +177,7 @@ impl Pulse {
                 self.file.ask();
             }
             _ => {
-                self.systemd.stopping();
+                self.systemd.stopping(self.effects.patience());
                 election.handle(clock::now(), Input::Terminate { signal }, out);
             }
         }
@@ -203,7 +203,7 @@ impl Pulse {
                     Output::Log(message) => tell(&message),
                     Output::Exit(reason) => {
                         if reason == Ending::NotWanted {
-                            self.systemd.stopping();
+                            self.systemd.stopping(self.effects.patience());
                         }
                         ending = Some(reason);
                     }

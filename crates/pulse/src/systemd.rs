@@ -75,9 +75,9 @@ impl Systemd {
         self.say("READY=1");
     }
 
-    /// The end has begun.
-    pub fn stopping(&mut self) {
-        self.say("STOPPING=1");
+    /// The end has begun, and takes so long at most, whatever `TimeoutStopSec` says.
+    pub fn stopping(&mut self, patience: Duration) {
+        self.say(&format!("STOPPING=1\nEXTEND_TIMEOUT_USEC={}", patience.as_micros()));
     }
 
     /// When the next sign of life is due, or another try to say what there was no room for.
@@ -180,8 +180,11 @@ mod tests {
         assert_eq!(heard(&listener), ["STATUS=active", "STATUS=standby"]);
         systemd.reloading(at(7));
         systemd.reloaded();
-        systemd.stopping();
-        assert_eq!(heard(&listener), ["RELOADING=1\nMONOTONIC_USEC=7000000", "READY=1", "STOPPING=1"]);
+        systemd.stopping(at(90));
+        assert_eq!(
+            heard(&listener),
+            ["RELOADING=1\nMONOTONIC_USEC=7000000", "READY=1", "STOPPING=1\nEXTEND_TIMEOUT_USEC=90000000"]
+        );
         assert_eq!(systemd.next_deadline(), None);
     }
 
@@ -204,13 +207,16 @@ mod tests {
         for change in 0..1000 {
             systemd.set_active(change % 2 == 0);
         }
-        systemd.stopping();
+        systemd.stopping(at(90));
         systemd.proceed(at(200));
         assert_eq!(systemd.next_deadline(), Some(at(201)));
         heard(&listener);
         systemd.proceed(at(201));
         let late = heard(&listener);
-        assert_eq!(late[late.len() - 3..], ["STATUS=standby", "STOPPING=1", "WATCHDOG=1"]);
+        assert_eq!(
+            late[late.len() - 3..],
+            ["STATUS=standby", "STOPPING=1\nEXTEND_TIMEOUT_USEC=90000000", "WATCHDOG=1"]
+        );
         assert_eq!(systemd.next_deadline(), Some(at(215)));
     }
 
