@@ -69,6 +69,15 @@ impl Report {
         self.samples.iter().filter(|sample| matches!(sample.outcome, Outcome::Lost(_))).count()
     }
 
+    /// The lost probes: when they were sent, and why they count as lost.
+    pub fn losses(&self) -> Vec<(Duration, &str)> {
+        let losses = self.samples.iter().filter_map(|sample| match &sample.outcome {
+            Outcome::Lost(reason) => Some((sample.at, reason.as_str())),
+            Outcome::Answered(_) => None,
+        });
+        losses.collect()
+    }
+
     /// How many probes each server answered.
     pub fn by_server(&self) -> BTreeMap<String, usize> {
         let mut count = BTreeMap::new();
