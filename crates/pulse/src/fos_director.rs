@@ -69,7 +69,7 @@ impl FosDirector {
             return answers.extend(self.owed.take());
         }
         if self.fos.is_present() {
-            return self.fos.stop(now, self.patience_with_fos());
+            return self.fos.stop(now, self.fos_patience());
         }
         if self.goal == Some(Task::Services) {
             self.vips.raise(now, &self.config);
@@ -93,8 +93,8 @@ impl FosDirector {
         }
     }
 
-    /// A `stop_cmd` for each service, and the one that may be running.
-    fn patience_with_fos(&self) -> Duration {
+    /// How long fos may take to end: a `stop_cmd` for each service, and the one that may be running.
+    fn fos_patience(&self) -> Duration {
         let commands = self.config.failovers.iter().filter(|service| service.active).count() + 1;
         let each = command_limit::get() + command_limit::GRACE;
         each.saturating_mul(u32::try_from(commands).unwrap_or(u32::MAX)).saturating_add(PATIENCE)
@@ -156,7 +156,7 @@ impl Effects for FosDirector {
             self.vips.follow(now, &self.config);
         }
         if old.failovers != self.config.failovers {
-            self.fos.stop(now, self.patience_with_fos());
+            self.fos.stop(now, self.fos_patience());
         }
     }
 
@@ -188,6 +188,6 @@ impl Effects for FosDirector {
     }
 
     fn patience(&self) -> Duration {
-        self.patience_with_fos() + PATIENCE
+        self.fos_patience() + PATIENCE
     }
 }

@@ -2,10 +2,10 @@
 //! fos records what it is started for, and ends when it is told to.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail as tests do")]
 
-mod common;
+mod rig;
 
-use common::{succeed, words, Node, Site};
 use nix::sys::signal::Signal;
+use rig::pair::{succeed, words, Node, Site};
 
 const CONFIG: &str = "
 service = fos

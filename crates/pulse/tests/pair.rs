@@ -1,10 +1,10 @@
 //! Two directors with `service = lvs` in network namespaces. A script that does nothing stands in the place of lvs.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail as tests do")]
 
-mod common;
+mod rig;
 
-use common::{Node, Site};
 use nix::sys::signal::Signal;
+use rig::pair::{Node, Site};
 
 const CONFIG: &str = "
 primary = 10.0.0.1

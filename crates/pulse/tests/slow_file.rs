@@ -2,20 +2,26 @@
 //! cannot be read at all for the moment.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod lone;
+mod rig;
 
-use lone::{wait_until, Lone};
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
+use rig::lone::Lone;
+use rig::wait_until;
 
 const FIRST: &str = "10.0.0.100";
 
-#[test]
-fn pulse_serves_while_the_file_is_read() {
-    let mut node = Lone::new("slow-file");
+fn serving(test: &str) -> Lone {
+    let mut node = Lone::new(test);
     node.configure(FIRST, "");
     node.start(&["--forceactive"]);
     wait_until("it serves", || node.holds(FIRST));
+    node
+}
+
+#[test]
+fn pulse_serves_while_the_file_is_read() {
+    let mut node = serving("slow-file");
 
     // Whoever opens it waits for a writer.
     std::fs::remove_file(node.path("lvs.cf")).unwrap();
@@ -42,10 +48,7 @@ fn pulse_serves_while_the_file_is_read() {
 
 #[test]
 fn a_reload_is_not_lost_when_no_descriptor_is_left() {
-    let mut node = Lone::new("no-descriptor");
-    node.configure(FIRST, "");
-    node.start(&["--forceactive"]);
-    wait_until("it serves", || node.holds(FIRST));
+    let node = serving("no-descriptor");
     node.exhaust_descriptors();
     node.configure("10.0.0.101", "");
     node.signal(Signal::SIGHUP);

@@ -1,10 +1,11 @@
 //! The sync daemon by way of a program in ipvsadm's place.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod lone;
+mod rig;
 
-use lone::{wait_until, Lone};
 use nix::sys::signal::Signal;
+use rig::lone::Lone;
+use rig::wait_until;
 
 const VIP: &str = "10.0.0.100";
 

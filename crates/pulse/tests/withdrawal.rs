@@ -1,12 +1,13 @@
 //! Addresses that cannot be withdrawn: the partner must not raise them as well.
 #![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test may panic")]
 
-mod lone;
+mod rig;
 
 use std::process::Command;
 
-use lone::{wait_until, Lone};
 use nix::sys::signal::Signal;
+use rig::lone::Lone;
+use rig::wait_until;
 
 const VIP: &str = "10.0.0.100";
 /// The words that a heartbeat begins with.

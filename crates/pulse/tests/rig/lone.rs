@@ -1,6 +1,4 @@
 //! One pulse on the loopback of a network of its own, and the address of its partner, where the test listens.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "helpers of tests may fail as tests do")]
-#![allow(dead_code, reason = "each test needs a part of it")]
 
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};
@@ -11,8 +9,7 @@ use nix::sched::{unshare, CloneFlags};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
-/// Longer than anything here takes, short enough for somebody who waits.
-pub const PATIENCE: Duration = Duration::from_secs(20);
+use super::{wait_until, write_script, PATIENCE};
 
 /// In the place of lvs: notes HUP, ends at TERM, and when the test has.
 const LVS: &str = r#"
@@ -20,14 +17,6 @@ trap 'exit 0' TERM
 trap 'echo HUP >>"$0.log"' HUP
 while [ -e "$0" ]; do sleep 0.05; done
 "#;
-
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < end, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
 
 /// The files of a test, its pulse, and its partner.
 pub struct Lone {
@@ -50,12 +39,8 @@ impl Lone {
         lone
     }
 
-    /// Another process writes it: a file that this one had open, a child of another test might still have open, and
-    /// then it cannot be executed.
     pub fn script(&self, name: &str, text: &str) {
-        let write = r#"printf '#!/bin/sh\n%s\n' "$1" >"$2" && chmod 755 "$2""#;
-        let path = self.path(name);
-        assert!(Command::new("sh").args(["-c", write, "sh", text, &path]).status().unwrap().success());
+        write_script(&self.path(name), text);
     }
 
     pub fn path(&self, name: &str) -> String {

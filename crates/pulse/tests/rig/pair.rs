@@ -1,21 +1,18 @@
 //! Directors in network namespaces, with a gateway between them, and a script in the place of lvs or fos.
-#![allow(dead_code, reason = "each test needs a part of it")]
 
 use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{channel, Receiver};
-use std::time::{Duration, Instant};
 
 use nix::sched::{unshare, CloneFlags};
 use nix::sys::signal::{kill, Signal};
 use nix::unistd::Pid;
 
+use super::{wait_until, write_script, PATIENCE};
+
 /// The address that the active one holds.
 pub const VIP: &str = "10.0.0.100/24";
-
-/// Longer than anything here takes, short enough for somebody who waits.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 pub fn succeed(command: &mut Command) -> String {
     let output = command.output().unwrap();
@@ -30,14 +27,6 @@ pub fn words(line: &str) -> Command {
     command
 }
 
-pub fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
-    while !is_so() {
-        assert!(Instant::now() < end, "waited in vain: {what}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
-}
-
 /// Files of a test, and the namespace of the calling thread as the gateway 10.0.0.254 of a switch.
 pub struct Site(PathBuf);
 
@@ -47,10 +36,7 @@ impl Site {
         std::fs::create_dir(&path).unwrap();
         let site = Self(path);
         site.configure(config);
-        // Another process writes it: a file that this one had open, a child of another test might still have open,
-        // and then it cannot be executed.
-        let write = r#"printf '#!/bin/sh\n%s\n' "$1" >"$2" && chmod 755 "$2""#;
-        succeed(Command::new("sh").args(["-c", write, "sh", script, &site.path("child")]));
+        write_script(&site.path("child"), script);
         unshare(CloneFlags::CLONE_NEWNET).expect("a network namespace needs root");
         succeed(&mut words("ip link add switch type bridge"));
         succeed(&mut words("ip addr add 10.0.0.254/24 dev switch"));
