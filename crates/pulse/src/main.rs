@@ -16,7 +16,6 @@ mod effects;
 mod fos;
 mod fos_director;
 mod hooks;
-mod ipvsadm;
 mod reload;
 mod runtime;
 mod settings;

@@ -9,8 +9,7 @@ use std::time::Duration;
 use ipvs::{Error, ErrorKind, Operation, SyncDaemon, SyncRole};
 use lvs_cf::{Config, Text};
 use system::child::{Exit, Pid};
-
-use crate::ipvsadm::Run;
+use system::ipvs::{Call, Program};
 
 const STOP_BACKUP: Operation = Operation::StopSync(SyncRole::Backup);
 const STOP_MASTER: Operation = Operation::StopSync(SyncRole::Master);
@@ -24,7 +23,7 @@ pub struct Sync {
     /// What is done after that. A later wish takes the place of an earlier one: each begins with both roles stopped.
     next: Option<Batch>,
     /// The call that has not ended.
-    running: Option<(Operation, Run)>,
+    running: Option<(Operation, Call)>,
 }
 
 /// Operations in their order, and the program that does them.
@@ -123,7 +122,7 @@ impl Sync {
         if system::ipvs::is_kernel(program.as_os_str()) {
             return tell(&operation, by_kernel(&operation));
         }
-        match Run::start(now, program, operation.arguments()) {
+        match Program::new(program.as_os_str()).start(now, &operation.arguments()) {
             Ok(run) => self.running = Some((operation, run)),
             Err(words) => tell(&operation, failed(&operation, words)),
         }

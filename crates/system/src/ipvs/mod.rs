@@ -1,10 +1,12 @@
 //! Backends for the IPVS table: the kernel itself, and the ipvsadm program.
 
+mod call;
 mod kernel;
 mod program;
 
+pub use call::Call;
 pub use kernel::Kernel;
-pub use program::{Program, LIMIT as PROGRAM_LIMIT};
+pub use program::Program;
 
 use std::ffi::OsStr;
 use std::io;

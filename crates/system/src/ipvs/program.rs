@@ -1,20 +1,17 @@
 //! The IPVS table by way of a program: for sites whose `ipvsadm =` names one of their own.
 
 use std::ffi::OsStr;
-use std::io::{self, Read};
-use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use ipvs::{Backend, Error, ErrorKind, Operation, Table};
 
-/// How long the program may take for one operation before it is killed.
-pub const LIMIT: Duration = Duration::from_secs(10);
+use super::call::Call;
+use crate::{child, clock, poll};
 
-/// How much of what the program says goes into the error.
-const SAID: usize = 512;
+/// How long the program may take for one operation before it is killed.
+const LIMIT: Duration = Duration::from_secs(10);
 
 /// Between two looks for the program's end: at first, and at most.
 const PAUSES: (Duration, Duration) = (Duration::from_micros(100), Duration::from_millis(50));
@@ -44,27 +41,28 @@ impl Program {
     /// # Errors
     /// What went wrong, in words: it could not be started, failed, was killed or took too long.
     pub fn run<S: AsRef<OsStr>>(&self, arguments: &[S]) -> Result<(), String> {
-        let name = self.path.display();
-        let mut child = Command::new(&self.path)
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .map_err(|error| format!("{name}: {error}"))?;
-        match wait(&mut child, Instant::now() + self.limit) {
-            Ok((Some(status), _)) if status.success() => Ok(()),
-            Ok((Some(status), said)) if said.is_empty() => Err(format!("{name}: {status}")),
-            Ok((Some(status), said)) => Err(format!("{name}: {status}: {said}")),
-            Ok((None, _)) => {
-                end(&mut child);
-                Err(format!("{name}: killed after {} s", self.limit.as_secs_f32()))
+        let mut call = self.start(clock::now(), arguments)?;
+        let mut pause = PAUSES.0;
+        loop {
+            match child::reap_one(call.pid()) {
+                Ok(Some(exit)) => return call.result(Some(exit)),
+                Ok(None) => {}
+                Err(error) => return Err(format!("{}: {error}", self.path.display())),
             }
-            Err(error) => {
-                end(&mut child);
-                Err(format!("{name}: {error}"))
+            if call.proceed(clock::now()) {
+                return call.result(None);
             }
+            // The end of its standard error mostly means its own.
+            pause = if listen(&call, pause) { PAUSES.0 } else { PAUSES.1.min(pause * 2) };
         }
+    }
+
+    /// Starts the program with these arguments, beside whatever the caller does meanwhile.
+    ///
+    /// # Errors
+    /// In words, why it cannot be started.
+    pub fn start<S: AsRef<OsStr>>(&self, now: Duration, arguments: &[S]) -> Result<Call, String> {
+        Call::start(now, &self.path, arguments, self.limit)
     }
 }
 
@@ -82,7 +80,7 @@ impl Backend for Program {
     }
 }
 
-/// `Command` searches PATH for a name without a slash.
+/// So that the error names the file that was meant.
 fn unsearched(path: &Path) -> PathBuf {
     if path.as_os_str().as_encoded_bytes().contains(&b'/') {
         path.to_path_buf()
@@ -91,52 +89,13 @@ fn unsearched(path: &Path) -> PathBuf {
     }
 }
 
-/// Waits for the program's end, and takes in what it says meanwhile. Not for what it leaves running, which may hold on
-/// to its standard error. No status if it has not ended by `deadline`.
-fn wait(child: &mut Child, deadline: Instant) -> io::Result<(Option<ExitStatus>, String)> {
-    let mut ear = Ear { stderr: child.stderr.take(), said: Vec::new() };
-    let mut pause = PAUSES.0;
-    loop {
-        let status = child.try_wait()?;
-        let left = deadline.saturating_duration_since(Instant::now());
-        if status.is_some() || left.is_zero() {
-            while ear.said.len() < SAID && ear.listen(Duration::ZERO)? {}
-            return Ok((status, String::from_utf8_lossy(&ear.said).trim().to_string()));
-        }
-        // The end of its standard error mostly means its own.
-        pause = if ear.listen(pause.min(left))? { PAUSES.0 } else { PAUSES.1.min(pause * 2) };
-    }
-}
-
-/// Takes in what a program says.
-struct Ear {
-    /// Until it is closed.
-    stderr: Option<ChildStderr>,
-    /// The beginning of what was said.
-    said: Vec<u8>,
-}
-
-impl Ear {
-    /// Waits for the program to say something, or to close its standard error; whether it did within that time.
-    fn listen(&mut self, time: Duration) -> io::Result<bool> {
-        let Some(stderr) = &mut self.stderr else {
+/// Waits for the program to say something, or to close its standard error; whether it did within that time.
+fn listen(call: &Call, time: Duration) -> bool {
+    match call.descriptor() {
+        Some(stderr) => poll::wait(&[stderr], Some(time)).is_ok_and(|ready| !ready.is_empty()),
+        None => {
             thread::sleep(time);
-            return Ok(false);
-        };
-        if crate::poll::wait(&[stderr.as_fd()], Some(time))?.is_empty() {
-            return Ok(false);
+            false
         }
-        let mut piece = [0; SAID];
-        match stderr.read(&mut piece)? {
-            0 => self.stderr = None,
-            length => self.said.extend_from_slice(&piece[..length.min(SAID - self.said.len())]),
-        }
-        Ok(true)
     }
-}
-
-fn end(child: &mut Child) {
-    // It may have ended by itself meanwhile; then there is nothing to kill, but still a status to collect.
-    let _ = child.kill();
-    let _ = child.wait();
 }

@@ -1,14 +1,15 @@
-//! A site's own program in ipvsadm's place, run beside the loop.
+//! One run of a program in ipvsadm's place, beside whatever else its caller does.
 
+use std::ffi::OsStr;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::Path;
 use std::time::Duration;
 
-use lvs_cf::Text;
 use nix::fcntl::{fcntl, FcntlArg, OFlag};
-use system::child::{self, Exit, Pid, Signal, Spawn, Stream};
-use system::ipvs::PROGRAM_LIMIT;
+
+use crate::child::{self, Exit, Pid, Signal, Spawn, Stream};
 
 /// How long a killed program is waited for: one that is stuck in the kernel may never go.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -17,33 +18,36 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const SAID: usize = 512;
 
 /// A program that runs.
-pub struct Run {
+#[derive(Debug)]
+pub struct Call {
     name: String,
     pid: Pid,
     /// Its standard error, until it is closed.
     stderr: Option<File>,
     said: Vec<u8>,
+    limit: Duration,
     deadline: Duration,
     killed: bool,
 }
 
-impl Run {
-    /// Starts the program.
-    ///
-    /// # Errors
-    ///
-    /// In words, why it cannot be started.
-    pub fn start(now: Duration, program: &Text, arguments: Vec<String>) -> Result<Self, String> {
-        let name = program.to_string();
-        let mut spawn = Spawn::new(program.as_os_str());
-        spawn.arguments = arguments.into_iter().map(Into::into).collect();
+impl Call {
+    /// Starts the program, which may take so long.
+    pub(super) fn start<S: AsRef<OsStr>>(
+        now: Duration,
+        program: &Path,
+        arguments: &[S],
+        limit: Duration,
+    ) -> Result<Self, String> {
+        let name = program.display().to_string();
+        let mut spawn = Spawn::new(program);
+        spawn.arguments = arguments.iter().map(|argument| argument.as_ref().to_owned()).collect();
         (spawn.stdin, spawn.stdout, spawn.stderr) = (Stream::Null, Stream::Null, Stream::Piped);
         spawn.new_group = true;
         let child = spawn.spawn().map_err(|error| format!("{name}: {error}"))?;
         // Of a program whose words cannot be heard, the end is told all the same.
         let stderr = child.stderr.and_then(|stderr| unblocked(stderr).ok());
-        let deadline = now + PROGRAM_LIMIT;
-        Ok(Self { name, pid: child.pid, stderr, said: Vec::new(), deadline, killed: false })
+        let deadline = now + limit;
+        Ok(Self { name, pid: child.pid, stderr, said: Vec::new(), limit, deadline, killed: false })
     }
 
     /// The program's process.
@@ -85,11 +89,15 @@ impl Run {
         false
     }
 
-    /// What became of it: in words, if it failed. No `exit` when it was not waited for.
+    /// What became of it. No `exit` when it was not waited for.
+    ///
+    /// # Errors
+    ///
+    /// In words, why it failed.
     pub fn result(mut self, exit: Option<Exit>) -> Result<(), String> {
         self.listen();
         let ended = match exit {
-            _ if self.killed => format!("killed after {} s", PROGRAM_LIMIT.as_secs()),
+            _ if self.killed => format!("killed after {} s", self.limit.as_secs_f32()),
             Some(Exit::Status(0)) => return Ok(()),
             Some(Exit::Status(status)) => format!("exit status: {status}"),
             Some(Exit::Signal(signal)) => format!("signal: {signal}"),
@@ -133,12 +141,12 @@ mod tests {
 
     const START: Duration = Duration::from_secs(100);
 
-    fn shell(script: &str) -> Run {
-        Run::start(START, &Text::from("/bin/sh"), vec!["-c".into(), script.into()]).unwrap()
+    fn shell(script: &str) -> Call {
+        Call::start(START, Path::new("/bin/sh"), &["-c", script], Duration::from_secs(10)).unwrap()
     }
 
     /// Waits for the program's end; its words are heard meanwhile.
-    fn ended(mut run: Run, now: Duration) -> Result<(), String> {
+    fn ended(mut run: Call, now: Duration) -> Result<(), String> {
         loop {
             assert!(!run.proceed(now));
             if let Some(exit) = child::reap_one(run.pid()).unwrap() {
@@ -188,11 +196,5 @@ mod tests {
         while child::reap_one(pid).unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(2));
         }
-    }
-
-    #[test]
-    fn one_that_is_not_there() {
-        let error = Run::start(START, &Text::from("/nowhere/ipvsadm"), Vec::new()).err().unwrap();
-        assert!(error.starts_with("/nowhere/ipvsadm: No such file"), "{error}");
     }
 }
